@@ -1,0 +1,54 @@
+"""Write a file so that its final name only ever holds a whole one."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mitobench.errors import MitobenchError, UnusableFileError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mitobench.types import PathOrStr
+
+__all__ = ["check_output_folder", "replacing"]
+
+
+def check_output_folder(path: PathOrStr) -> Path:
+    """Return the path if a file can be written there, so that hours of work are not lost for a missing folder.
+
+    Raises
+    ------
+    UnusableFileError
+        The folder is absent or not writable, or the path is itself a folder.
+    """
+    path = Path(path)
+    folder = path.parent
+    if not folder.is_dir():
+        raise UnusableFileError(f"cannot write {path}: the folder {folder} does not exist; create it first")
+    if path.is_dir():
+        raise UnusableFileError(f"cannot write {path}: it is a folder; name a file")
+    if not os.access(folder, os.W_OK):
+        raise UnusableFileError(f"cannot write {path}: no permission to write in the folder {folder}")
+    return path
+
+
+@contextmanager
+def replacing(path: PathOrStr) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; rename it there when the block succeeds, delete it when it fails."""
+    path = check_output_folder(path)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{path.suffix}")
+    try:
+        yield temporary
+        temporary.replace(path)
+    except OSError as error:
+        if isinstance(error, MitobenchError):
+            raise
+        reason = error.strerror or str(error)
+        raise UnusableFileError(f"cannot write {path}: {reason}; free space or name another folder") from error
+    finally:
+        temporary.unlink(missing_ok=True)

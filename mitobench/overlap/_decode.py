@@ -1,0 +1,185 @@
+"""Read boxes of a volume, inflating the stored chunks in the calling thread.
+
+h5py reads one chunk at a time under a global lock. Here each worker fetches the bytes of a chunk itself and inflates
+them into buffers that it keeps: allocating a fresh output for each chunk would cost more than inflating it.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import imagecodecs
+import numpy as np
+from numpy.typing import NDArray
+
+from mitobench.errors import UnusableFileError
+from mitobench.volumes.blocks import boxes
+
+if TYPE_CHECKING:
+    from mitobench.types import AnyArray, Box, RawChunks, Shape, Volume
+
+__all__ = ["BoxReader", "ConstantChunks"]
+
+Bytes = NDArray[np.uint8]
+
+_READ_AHEAD = 1 << 18
+"""Bytes fetched at a time: chunks mostly lie in the file in the order in which they are read."""
+
+_CONSTANT_RATIO = {"gzip": 512, "lzf": 64}
+"""A chunk of one value shrinks at least this much (gzip reaches 1032, lzf 88)."""
+
+
+class ConstantChunks:
+    """The stored bytes of chunks that hold one value throughout, so that they are inflated only once.
+
+    Shared by the readers of a volume; a lost race costs one chunk inflated again, never a wrong value.
+    """
+
+    _MOST_KNOWN = 4096
+
+    def __init__(self) -> None:
+        self._blocks: dict[bytes, AnyArray] = {}
+
+    def get(self, data: bytes) -> AnyArray | None:
+        """Return the chunk that these bytes inflate to, if they are known, as a broadcast scalar."""
+        return self._blocks.get(data)
+
+    def learn(self, data: bytes, chunk: AnyArray) -> None:
+        """Remember the bytes if all voxels of their chunk are equal."""
+        value = chunk.flat[0]
+        if len(self._blocks) < self._MOST_KNOWN and not np.any(chunk != value):
+            self._blocks[data] = np.broadcast_to(value, chunk.shape)
+
+
+class BoxReader:
+    """Reads boxes of one volume for one worker.
+
+    Parameters
+    ----------
+    volume
+        Any volume; its ``raw`` chunks are used when it has them.
+    constants
+        Shared by all the readers of this volume.
+    """
+
+    def __init__(self, volume: Volume, constants: ConstantChunks) -> None:
+        self._volume = volume
+        self._dtype = volume.dtype
+        self._edge = volume.chunks
+        self._chunks = None if volume.raw is None else _ChunkReader(volume, volume.raw, constants)
+        self._whole: Bytes = np.empty(0, np.uint8)
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._chunks is not None:
+            self._chunks.close()
+
+    def read(self, box: Box) -> AnyArray:
+        """Return the voxels of the box, valid until the next call. A box of one value may be a broadcast scalar."""
+        if self._chunks is None:
+            return self._volume.read(box)
+        if all(hi <= lo // edge * edge + edge for lo, hi, edge in zip(*box, self._edge, strict=True)):
+            return self._part(self._chunks, box)
+        size = box.voxels * self._dtype.itemsize
+        if len(self._whole) < size:
+            self._whole = np.empty(size, np.uint8)
+        whole: AnyArray = self._whole[:size].view(self._dtype).reshape(box.shape)
+        for part in boxes(box, self._edge):
+            whole[part.within(box)] = self._part(self._chunks, part)
+        return whole
+
+    def _part(self, chunks: _ChunkReader, part: Box) -> AnyArray:
+        """Return the voxels of a box that lies in one chunk."""
+        (z0, y0, x0), (z1, y1, x1) = part
+        cz, cy, cx = self._edge
+        iz, iy, ix = z0 // cz, y0 // cy, x0 // cx
+        chunk = chunks.read((iz, iy, ix))
+        if chunk.shape == (z1 - z0, y1 - y0, x1 - x0):
+            return chunk
+        oz, oy, ox = iz * cz, iy * cy, ix * cx
+        return chunk[z0 - oz : z1 - oz, y0 - oy : y1 - oy, x0 - ox : x1 - ox]
+
+
+class _ChunkReader:
+    """Fetches and inflates stored chunks by their grid index."""
+
+    def __init__(self, volume: Volume, raw: RawChunks, constants: ConstantChunks) -> None:
+        self._name = volume.name
+        self._dtype = volume.dtype
+        self._edge = volume.chunks
+        self._locations = raw.locations
+        self._filters = tuple(reversed(list(enumerate(raw.filters))))
+        self._fill = np.broadcast_to(self._dtype.type(raw.fill_value), self._edge)
+        self._bytes = self._fill.size * self._dtype.itemsize
+        self._constants = constants
+        ratio = min((_CONSTANT_RATIO[name] for name in raw.filters if name in _CONSTANT_RATIO), default=None)
+        self._constant_bytes = self._bytes // ratio if ratio else 0
+        self._buffers: dict[str, Bytes] = {}
+        self._window: Bytes = np.empty(0, np.uint8)
+        self._window_start = self._window_stop = 0
+        self._file = os.open(raw.path, os.O_RDONLY)
+
+    def close(self) -> None:
+        os.close(self._file)
+
+    def read(self, index: Shape) -> AnyArray:
+        """Return a whole stored chunk; the last one of a contiguous volume may have fewer rows."""
+        location = self._locations.get(index)
+        if location is None:
+            return self._fill
+        offset, size, skipped = location
+        data = self._fetch(offset, size, index)
+        key = data.tobytes() if size <= self._constant_bytes else None
+        if key is not None and (constant := self._constants.get(key)) is not None:
+            return constant
+        for position, name in self._filters:
+            if not skipped >> position & 1:
+                data = self._undo(name, data, index)
+        chunk: AnyArray = data.view(self._dtype).reshape(self._edge[0], -1, self._edge[2])
+        if key is not None:
+            self._constants.learn(key, chunk)
+        return chunk
+
+    def _fetch(self, offset: int, size: int, index: Shape) -> Bytes:
+        if offset < self._window_start or offset + size > self._window_stop:
+            ahead = size if 4 * size > _READ_AHEAD else _READ_AHEAD
+            if len(self._window) < ahead:
+                self._window = np.empty(ahead, np.uint8)
+            got = os.preadv(self._file, [self._window[:ahead].data], offset)
+            if got < size:
+                raise self._damaged(index, "the file ends before it does")
+            self._window_start, self._window_stop = offset, offset + got
+        start = offset - self._window_start
+        return self._window[start : start + size]
+
+    def _undo(self, name: str, data: Bytes, index: Shape) -> Bytes:
+        """Undo one filter."""
+        if name == "fletcher32":
+            return self._checked(data, index)
+        out = self._buffers.get(name)
+        if out is None:
+            out = self._buffers[name] = np.empty(self._bytes, np.uint8)
+        if name == "shuffle":
+            np.copyto(out.reshape(-1, self._dtype.itemsize), data.reshape(self._dtype.itemsize, -1).T)
+            return out
+        decode = imagecodecs.zlibng_decode if name == "gzip" else imagecodecs.lzf_decode
+        try:
+            decoded = decode(data, out=out)
+        except (RuntimeError, ValueError) as error:
+            raise self._damaged(index, str(error)) from error
+        if len(decoded) != self._bytes:
+            raise self._damaged(index, f"it holds {len(decoded)} bytes, not {self._bytes}")
+        return out
+
+    def _checked(self, data: Bytes, index: Shape) -> Bytes:
+        content, stored = data[:-4], data[-4:]
+        if imagecodecs.h5checksum_fletcher32(content) != int.from_bytes(stored.tobytes(), "little"):
+            raise self._damaged(index, "its checksum does not match")
+        return content
+
+    def _damaged(self, index: Shape, reason: str) -> UnusableFileError:
+        origin = tuple(i * edge for i, edge in zip(index, self._edge, strict=True))
+        return UnusableFileError(
+            f"{self._name}: the chunk at voxel {origin} is damaged ({reason}); copy the file again"
+        )

@@ -1,0 +1,319 @@
+"""The result of an evaluation as one frozen value that can be stored, read again and turned into tables.
+
+A report knows no metric's code: it holds names, values, units and directions.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from mitobench.errors import InvalidInputError, UnusableFileError
+from mitobench.files import replacing
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mitobench.types import PathOrStr
+
+__all__ = ["SCHEMA_VERSION", "Columns", "MetricInfo", "Report", "Source", "Value", "VolumeReport", "overall_means"]
+
+SCHEMA_VERSION = 1
+
+Value = float | int | None
+Columns = Mapping[str, list[Any]]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class MetricInfo:
+    """What a reader of a report has to know of a metric.
+
+    Attributes
+    ----------
+    unit
+        ``""`` for a ratio in [0, 1], ``"instances"`` for a count.
+    direction
+        ``"higher"`` or ``"lower"``, whichever is better, or ``"none"``.
+    """
+
+    unit: str
+    direction: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """One side of a scored pair.
+
+    Attributes
+    ----------
+    name
+        As the user named the volume.
+    dtype
+        Type of the stored ids.
+    instances
+        Number of instances.
+    fingerprint
+        SHA-256 over id, size, bounding box and centroid of all instances: equal for equal labels, however they are
+        stored.
+    """
+
+    name: str
+    dtype: str
+    instances: int
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class VolumeReport:
+    """The scores of one volume.
+
+    Attributes
+    ----------
+    name
+        Such as ``MitoEM-H``.
+    shape
+        Voxels along z, y, x.
+    gt, pred
+        What was scored.
+    metrics
+        Metric -> bucket (``all``, ``small``, ``medium``, ``large``) -> value; None where it is undefined.
+    curves
+        ``precision_75`` and its like -> bucket -> precision at the 101 recalls 0, 0.01 ... 1.
+    instances
+        ``gt`` and ``pred`` -> columns, one row per instance.
+    warnings
+        What looked wrong with the input.
+    """
+
+    name: str
+    shape: tuple[int, int, int]
+    gt: Source
+    pred: Source
+    metrics: Mapping[str, Mapping[str, Value]]
+    curves: Mapping[str, Mapping[str, list[float] | None]] = field(default_factory=dict)
+    instances: Mapping[str, Columns] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Report:
+    """Scores of one volume or of the volumes of a benchmark, under one named rule.
+
+    Attributes
+    ----------
+    rule
+        The fields of the rule, its ``label`` among them.
+    volumes
+        In the order in which they were given.
+    overall
+        Metric -> arithmetic mean of the volumes' ``all`` values; None where one of them is undefined.
+    metrics
+        Metric -> unit and direction.
+    tool
+        ``name`` and ``version`` of the program that made the report.
+    schema_version
+        Of the JSON form.
+    """
+
+    rule: Mapping[str, Any]
+    volumes: tuple[VolumeReport, ...]
+    overall: Mapping[str, Value]
+    metrics: Mapping[str, MetricInfo]
+    tool: Mapping[str, str]
+    schema_version: int = SCHEMA_VERSION
+
+    @property
+    def score(self) -> Value:
+        """The value that the rule ranks by."""
+        return self.overall[self.rule["rank_by"]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain dictionaries, lists, numbers and None; `from_dict` is the inverse."""
+        values = asdict(self)
+        first = ("schema_version", "tool", "rule", "overall", "volumes", "metrics")
+        return {key: _plain(values[key]) for key in first}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Report:
+        """Return the report of a dictionary made by `to_dict`.
+
+        Raises
+        ------
+        InvalidInputError
+            A key is missing or of another type, or the report was written by a newer version.
+        """
+        try:
+            return _report(values)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            if isinstance(error, InvalidInputError):
+                raise
+            reason = f"key {error} is missing" if isinstance(error, KeyError) else str(error)
+            raise InvalidInputError(
+                f"not a mitobench report ({reason}); expected the JSON that `mitobench evaluate --json` writes"
+            ) from error
+
+    def to_json(self, path: PathOrStr | None = None) -> str:
+        """Return the report as JSON, and write it to a file if one is named.
+
+        Raises
+        ------
+        UnusableFileError
+            The file cannot be written.
+        """
+        text = json.dumps(self.to_dict(), allow_nan=False)
+        if path is not None:
+            with replacing(path) as temporary:
+                temporary.write_text(text + "\n", encoding="utf-8")
+        return text
+
+    @classmethod
+    def from_json(cls, path: PathOrStr) -> Report:
+        """Read a report that `to_json` wrote.
+
+        Raises
+        ------
+        UnusableFileError
+            The file is missing or is not JSON.
+        InvalidInputError
+            The JSON is not a report, or one of a newer version.
+        """
+        try:
+            values = json.loads(Path(path).read_text(encoding="utf-8"))
+        except OSError as error:
+            raise UnusableFileError(f"{path}: cannot be read ({error.strerror}); check the path") from error
+        except (ValueError, RecursionError) as error:
+            raise UnusableFileError(f"{path}: not JSON; expected a report of `mitobench evaluate --json`") from error
+        try:
+            return cls.from_dict(values)
+        except InvalidInputError as error:
+            raise InvalidInputError(f"{path}: {error}") from error
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return one dictionary per volume, metric and bucket."""
+        return [
+            {
+                "volume": volume.name,
+                "metric": metric,
+                "bucket": bucket,
+                "value": value,
+                "unit": self.metrics[metric].unit,
+                "direction": self.metrics[metric].direction,
+            }
+            for volume in self.volumes
+            for metric, buckets in volume.metrics.items()
+            for bucket, value in buckets.items()
+        ]
+
+    def instance_rows(self) -> list[dict[str, Any]]:
+        """Return one dictionary per instance, of both sides of every volume."""
+        return [
+            {"volume": volume.name, "side": side, **dict(zip(columns, row, strict=True))}
+            for volume in self.volumes
+            for side, columns in volume.instances.items()
+            for row in zip(*columns.values(), strict=True)
+        ]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return `rows` as a DataFrame."""
+        import pandas as pd
+
+        return pd.DataFrame(self.rows(), columns=["volume", "metric", "bucket", "value", "unit", "direction"])
+
+    def instances_frame(self) -> pd.DataFrame:
+        """Return `instance_rows` as a DataFrame."""
+        import pandas as pd
+
+        return pd.DataFrame(self.instance_rows())
+
+    def __str__(self) -> str:
+        from mitobench.render import to_text
+
+        return to_text(self)
+
+
+def overall_means(volumes: tuple[VolumeReport, ...], metrics: Mapping[str, MetricInfo]) -> dict[str, Value]:
+    """Return the mean of the volumes' ``all`` values of every metric that is not a count."""
+    means: dict[str, Value] = {}
+    for metric, info in metrics.items():
+        if info.unit == "instances":
+            continue
+        values = [volume.metrics[metric]["all"] for volume in volumes]
+        defined = [value for value in values if value is not None]
+        means[metric] = sum(defined) / len(values) if len(defined) == len(values) else None
+    return means
+
+
+def _report(values: Mapping[str, Any]) -> Report:
+    version = _typed(values["schema_version"], int, "schema_version")
+    if version > SCHEMA_VERSION:
+        raise InvalidInputError(
+            f"the report has schema version {version}, this mitobench reads up to {SCHEMA_VERSION}; upgrade mitobench"
+        )
+    rule = dict(values["rule"])
+    for key in ("name", "label", "rank_by"):
+        _typed(rule[key], str, f"rule.{key}")
+    metrics = {name: MetricInfo(**info) for name, info in values["metrics"].items()}
+    report = Report(
+        rule,
+        tuple(_volume(volume) for volume in values["volumes"]),
+        {metric: _number(value) for metric, value in values["overall"].items()},
+        metrics,
+        {"name": values["tool"]["name"], "version": values["tool"]["version"]},
+        SCHEMA_VERSION,
+    )
+    _check_names(report)
+    return report
+
+
+def _volume(values: Mapping[str, Any]) -> VolumeReport:
+    z, y, x = (_typed(n, int, "shape") for n in values["shape"])
+    return VolumeReport(
+        _typed(values["name"], str, "name"),
+        (z, y, x),
+        Source(**values["gt"]),
+        Source(**values["pred"]),
+        {
+            metric: {bucket: _number(value) for bucket, value in buckets.items()}
+            for metric, buckets in values["metrics"].items()
+        },
+        {name: dict(buckets) for name, buckets in values["curves"].items()},
+        {side: dict(columns) for side, columns in values["instances"].items()},
+        tuple(_typed(text, str, "warnings") for text in values["warnings"]),
+    )
+
+
+def _check_names(report: Report) -> None:
+    """Refuse a report whose parts do not belong together."""
+    if not report.volumes:
+        raise InvalidInputError("not a mitobench report (it has no volumes)")
+    if report.rule["rank_by"] not in report.overall:
+        raise InvalidInputError(f"not a mitobench report (no overall {report.rule['rank_by']})")
+    for volume in report.volumes:
+        if missing := set(volume.metrics) - set(report.metrics):
+            raise InvalidInputError(f"not a mitobench report (nothing is said of the metric {min(missing)})")
+
+
+def _typed(value: Any, kind: type[T], what: str) -> T:  # noqa: ANN401
+    if not isinstance(value, kind):
+        raise TypeError(f"{what} is {value!r}")
+    return value
+
+
+def _number(value: Any) -> Value:  # noqa: ANN401
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+        raise TypeError(f"a metric is {value!r}, expected a number or null")
+    return value
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401
+    """Turn tuples into lists, all the way down, as JSON does."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return value

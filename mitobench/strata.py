@@ -1,0 +1,48 @@
+"""Size buckets: which of small, medium and large an instance belongs to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from mitobench.types import Int64
+
+__all__ = ["ALL", "ALL_BUCKETS", "BUCKETS", "ByBucket", "Int8", "Result", "Value", "size_bucket"]
+
+BUCKETS = ("small", "medium", "large")
+ALL = "all"
+ALL_BUCKETS = (ALL, *BUCKETS)
+
+Int8: TypeAlias = NDArray[np.int8]
+Value: TypeAlias = float | int | None
+"""One score; None where it is undefined, never NaN."""
+ByBucket: TypeAlias = dict[str, Value]
+"""Bucket name -> score. A metric of the whole volume holds `ALL` only."""
+Result: TypeAlias = dict[str, ByBucket]
+"""Metric name -> bucket name -> score."""
+
+
+def size_bucket(size: Int64, thresholds: tuple[int, int]) -> Int8:
+    """Return the index in `BUCKETS` of each size.
+
+    Parameters
+    ----------
+    size
+        int64 (n,), voxels.
+    thresholds
+        The largest small size and the largest medium size, in voxels.
+
+    Returns
+    -------
+    int8 (n,)
+        0 up to and with the first threshold, 1 up to and with the second, 2 above.
+
+    Examples
+    --------
+    >>> size_bucket(np.array([1, 5000, 5001, 15000, 15001]), (5000, 15000))
+    array([0, 0, 1, 1, 2], dtype=int8)
+    """
+    return np.searchsorted(np.array(thresholds, np.int64), size, side="left").astype(np.int8)

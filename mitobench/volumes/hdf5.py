@@ -1,0 +1,210 @@
+"""HDF5 datasets as volumes: chunked or contiguous, any filter that h5py reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mitobench.errors import UnusableFileError
+from mitobench.types import AnyArray, Box, RawChunks, Shape
+from mitobench.volumes._datasets import choose_dataset
+
+if TYPE_CHECKING:
+    import h5py
+    import numpy as np
+
+__all__ = ["Hdf5Volume", "open_hdf5", "open_hdf5_channels", "volume_of_dataset"]
+
+_CONTIGUOUS_BYTES = 1 << 20
+"""A contiguous dataset has no chunks; this much of it is read at a time."""
+
+_FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32", 32000: "lzf"}
+"""HDF5 filter numbers that we decode ourselves; a dataset with any other is read through h5py."""
+
+
+@dataclass(frozen=True, eq=False)
+class Hdf5Volume:
+    """One 3D dataset, or one channel of a 4D dataset (channel, z, y, x).
+
+    Attributes
+    ----------
+    dataset
+        Where the voxels are.
+    name
+        How messages call it.
+    channel
+        Index on the first axis of a 4D dataset; None for a 3D dataset.
+    file
+        What `close` closes; None for a dataset that the caller opened.
+    """
+
+    dataset: h5py.Dataset
+    name: str
+    channel: int | None = None
+    file: h5py.File | None = None
+
+    @property
+    def shape(self) -> Shape:
+        """Voxels along z, y, x."""
+        shape = self.dataset.shape
+        return shape if self.channel is None else shape[1:]  # type: ignore[no-any-return]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the voxels, in the byte order of this machine."""
+        return self.dataset.dtype.newbyteorder("=")  # type: ignore[no-any-return]
+
+    @property
+    def chunks(self) -> Shape:
+        """Stored chunks; for a contiguous dataset, whole rows of about 1 MB."""
+        if self.dataset.chunks is not None:
+            return self.dataset.chunks[-3:]  # type: ignore[no-any-return]
+        rows = max(1, _CONTIGUOUS_BYTES // (self.shape[2] * self.dtype.itemsize))
+        return 1, min(rows, self.shape[1]), self.shape[2]
+
+    @cached_property
+    def raw(self) -> RawChunks | None:
+        """Where the chunks lie in the file, unless only h5py can read them."""
+        return _raw_chunks(self)
+
+    def read(self, box: Box) -> AnyArray:
+        """Return the voxels of the box, read by h5py (one thread at a time)."""
+        index = box.slices if self.channel is None else (self.channel, *box.slices)
+        try:
+            block = self.dataset[index]
+        except OSError as error:
+            raise UnusableFileError(
+                f"{self.name}: cannot read voxels {box.start} to {box.stop}: the file is damaged or a filter plugin is "
+                f"missing ({_first_line(error)}); copy the file again or rewrite it with gzip"
+            ) from error
+        return block.astype(self.dtype, copy=False)  # type: ignore[no-any-return]
+
+    def close(self) -> None:
+        """Close the file, unless it is the caller's."""
+        if self.file is not None:
+            self.file.close()
+
+
+def open_hdf5(path: str, dataset: str | None) -> Hdf5Volume:
+    """Open one dataset of a file.
+
+    Raises
+    ------
+    UnusableFileError
+        The file is missing, truncated or not HDF5.
+    UnknownNameError, InvalidInputError
+        The dataset is not there, or none was named and there are several.
+    """
+    file = _open_file(path)
+    try:
+        chosen = choose_dataset(_dataset_names(file), dataset, path)
+        return Hdf5Volume(file[chosen], path if dataset is None else f"{path}::{chosen}", file=file)
+    except BaseException:
+        file.close()
+        raise
+
+
+def open_hdf5_channels(path: str, dataset: str | None) -> tuple[Hdf5Volume, ...]:
+    """Open a (z, y, x) dataset as one volume, or a (channel, z, y, x) dataset as one volume per channel."""
+    volume = open_hdf5(path, dataset)
+    if volume.dataset.ndim != 4:
+        return (volume,)
+    return tuple(
+        replace(volume, name=f"{volume.name}[{channel}]", channel=channel) for channel in range(volume.dataset.shape[0])
+    )
+
+
+def volume_of_dataset(dataset: h5py.Dataset, name: str | None = None) -> Hdf5Volume:
+    """Use a dataset that the caller opened, and closes."""
+    return Hdf5Volume(dataset, name or f"{dataset.file.filename}::{dataset.name.lstrip('/')}")
+
+
+def _open_file(path: str) -> h5py.File:
+    import h5py
+
+    if not Path(path).exists():
+        raise UnusableFileError(f"{path}: the file does not exist; check the path")
+    try:
+        return h5py.File(path, "r", locking="best-effort")
+    except PermissionError as error:
+        raise UnusableFileError(f"{path}: no permission to read the file; change its mode") from error
+    except OSError as error:
+        reason = _first_line(error)
+        if "truncated file" in reason:
+            raise UnusableFileError(
+                f"{path}: the HDF5 file is truncated ({Path(path).stat().st_size} bytes are there); copy it again"
+            ) from error
+        if "file signature not found" in reason:
+            raise UnusableFileError(
+                f"{path}: not an HDF5 file; expected HDF5, Zarr, TIFF, PNG sections or NumPy"
+            ) from error
+        raise UnusableFileError(f"{path}: cannot be opened as HDF5 ({reason}); copy it again") from error
+
+
+def _dataset_names(file: h5py.File) -> list[str]:
+    """Names of the 3D datasets or, where there are none, of all, so that the error can list them."""
+    import h5py
+
+    found: dict[str, int] = {}
+
+    def visit(name: str, item: object) -> None:
+        if isinstance(item, h5py.Dataset):
+            found[name] = item.ndim
+
+    file.visititems(visit)
+    return [name for name, ndim in found.items() if ndim == 3] or list(found)
+
+
+def _raw_chunks(volume: Hdf5Volume) -> RawChunks | None:
+    """Describe where the chunks lie, or return None when h5py has to read them."""
+    dataset = volume.dataset
+    filters = _known_filters(dataset)
+    # A file open for writing may hold newer chunks in memory than on disk.
+    on_disk = dataset.file.mode == "r" and dataset.file.driver == "sec2" and not dataset.is_virtual
+    plain = dataset.dtype.isnative and dataset.external is None and volume.channel is None
+    if filters is None or not on_disk or not plain:
+        return None
+    locations = _contiguous_locations(volume) if dataset.chunks is None else _chunk_locations(dataset)
+    if locations is None:
+        return None
+    return RawChunks(dataset.file.filename, filters, locations, int(dataset.fillvalue))
+
+
+def _known_filters(dataset: h5py.Dataset) -> tuple[str, ...] | None:
+    plist = dataset.id.get_create_plist()
+    codes = [plist.get_filter(i)[0] for i in range(plist.get_nfilters())]
+    if any(code not in _FILTERS for code in codes):
+        return None
+    return tuple(_FILTERS[code] for code in codes)
+
+
+def _chunk_locations(dataset: h5py.Dataset) -> dict[Shape, tuple[int, int, int]]:
+    cz, cy, cx = dataset.chunks
+    locations: dict[Shape, tuple[int, int, int]] = {}
+
+    def note(info: Any) -> None:  # noqa: ANN401 - h5py's StoreInfo has no type
+        z, y, x = info.chunk_offset
+        locations[z // cz, y // cy, x // cx] = info.byte_offset, info.size, info.filter_mask
+
+    dataset.id.chunk_iter(note)
+    return locations
+
+
+def _contiguous_locations(volume: Hdf5Volume) -> dict[Shape, tuple[int, int, int]] | None:
+    """Lay a grid of whole rows over a contiguous dataset; None while no storage is allocated or it is compact."""
+    start = volume.dataset.id.get_offset()
+    if start is None:
+        return None
+    (nz, ny, nx), rows = volume.shape, volume.chunks[1]
+    row_bytes = nx * volume.dtype.itemsize
+    return {
+        (z, j, 0): (start + (z * ny + j * rows) * row_bytes, min(rows, ny - j * rows) * row_bytes, 0)
+        for z in range(nz)
+        for j in range(-(-ny // rows))
+    }
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().split("\n", 1)[0]

@@ -1,0 +1,98 @@
+"""Who may import whom: the house of docs/design.md, read off the imports."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "mitobench"
+
+# A room -> the rooms that it may import, besides itself.
+ALLOWED = {
+    "errors": set(),
+    "types": set(),
+    "files": {"errors", "types"},
+    "volumes": {"errors", "types", "files"},
+    "overlap": {"errors", "types", "volumes"},
+    "rules": {"errors", "types"},
+    "strata": {"errors", "types"},
+    "scores": {"errors", "types", "volumes", "overlap"},
+    "matching": {"errors", "types", "overlap", "rules", "strata"},
+    "metrics": {"errors", "types", "overlap", "rules", "strata", "matching"},
+    "report": {"errors", "types", "files", "render"},
+    "render": {"errors", "types", "report"},
+    "phantom": {"errors", "types", "files", "volumes"},
+    "testing": {"errors", "types", "overlap", "rules", "strata", "matching", "metrics"},
+    "evaluate": {
+        "__init__", "errors", "types", "volumes", "overlap", "rules", "strata", "scores", "matching", "metrics",
+        "report",
+    },
+    "cli": {"__init__", "errors", "types", "files", "evaluate", "report", "render", "rules", "phantom"},
+    "__init__": {"errors", "evaluate", "report", "rules", "volumes"},
+    "__main__": {"cli"},
+}  # fmt: skip
+
+HEAVY = {"numba", "pandas", "torch", "scipy", "h5py", "zarr", "tifffile", "imagecodecs", "rich", "numpy", "skimage"}
+
+
+def modules():
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def room_of(path):
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path):
+    """Yield (name of the imported module, line) of every import, also of those inside functions."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno} imports relatively"
+            yield node.module, node.lineno
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_rooms_import_only_what_the_design_allows(path):
+    room = room_of(path)
+    assert room in ALLOWED, f"{room} is a new room: say in docs/design.md, and here, what it may import"
+    for name, line in imports(path):
+        parts = name.split(".")
+        if parts[0] == "mitobench":
+            other = parts[1] if len(parts) > 1 else "__init__"
+            assert other == room or other in ALLOWED[room], f"{path}:{line}: {room} must not import {name}"
+        assert parts[0] not in {"torch", "baselines", "leaderboard"}, f"{path}:{line}: mitobench imports {name}"
+
+
+def test_numba_is_imported_in_one_file_only():
+    users = {path.relative_to(PACKAGE).as_posix() for path in modules() for name, _ in imports(path) if name == "numba"}
+    assert users == {"overlap/_kernels.py"}
+
+
+def test_metrics_never_touch_files():
+    forbidden = {"h5py", "os", "pathlib", "io", "json", "zarr", "tifffile"}
+    for path in (PACKAGE / "metrics").rglob("*.py"):
+        assert not forbidden & {name.split(".")[0] for name, _ in imports(path)}
+        assert "open(" not in path.read_text()
+
+
+def test_nothing_heavy_is_imported_by_the_package_or_the_help():
+    for statement in ("import mitobench", "import mitobench.cli as c; c.build_parser()"):
+        code = f"import sys; {statement}; print(*sorted({{m.split('.')[0] for m in sys.modules}}))"
+        loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+        assert not HEAVY & set(loaded.split()), statement
+
+
+def test_public_names_are_there_and_none_is_called_evaluate():
+    import mitobench
+    import mitobench.evaluate
+
+    assert all(hasattr(mitobench, name) for name in mitobench.__all__)
+    assert len(mitobench.__all__) <= 12
+    assert mitobench.evaluate.__name__ == "mitobench.evaluate"
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = mitobench.nothing

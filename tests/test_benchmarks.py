@@ -1,0 +1,53 @@
+"""Each benchmark runs once, tiny."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def bench(*options):
+    command = [sys.executable, "-m", "benchmarks.bench_pair", "--shape", "16,64,64", "--repeat", "1", *options]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def rows(done):
+    assert done.returncode == 0, done.stderr
+    return [line[:42].strip() for line in done.stdout.splitlines()[1:-1]]
+
+
+def test_files_and_the_kept_pair(tmp_path):
+    done = bench("--keep", str(tmp_path / "pair"))
+    assert rows(done) == [
+        "plain h5py read, whole command",
+        "plain h5py read, read alone",
+        "mitobench evaluate, whole command",
+    ]
+    assert done.stderr.startswith("made 16,64,64 uint16 in ")
+    assert json.loads((tmp_path / "pair" / "pair.json").read_text())["shape"] == "16,64,64"
+    again = bench("--keep", str(tmp_path / "pair"))
+    assert again.stderr == "", "the pair is made once"
+    other = bench("--keep", str(tmp_path / "pair"), "--seed", "1")
+    assert other.stderr.startswith("made")
+
+
+def test_in_memory():
+    pytest.importorskip("skimage")
+    assert rows(bench("--in-memory", "--sections", "4", "--dtype", "uint32")) == [
+        "arrays alone",
+        "numpy (gt == pred).sum()",
+        "mitobench overlap_pass",
+        "mitobench evaluate_pair",
+        "numpy.unique of pairs, 4 sections",
+        "skimage contingency_table, 4 sections",
+    ]
+
+
+def test_failure_is_told():
+    done = bench("--dtype", "uint13")
+    assert done.returncode == 1
+    assert "mitobench: error: argument --dtype: invalid choice: 'uint13'" in done.stderr

@@ -1,0 +1,265 @@
+import math
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from mitobench.errors import UnknownNameError
+from mitobench.matching import match
+from mitobench.metrics import (
+    GT_VERDICTS,
+    METRICS,
+    PRED_VERDICTS,
+    Metric,
+    compute,
+    find_metric,
+    instance_tables,
+)
+from mitobench.overlap import OverlapTable
+from mitobench.rules import RULES, metric_name
+from mitobench.strata import ALL, ALL_BUCKETS, BUCKETS, size_bucket
+from mitobench.testing import overlap_table, random_volumes, table_from_counts
+
+IDS = [0, 1, 2, 3, 5_000_000_000, 2**63 + 5]
+PAIRS = st.sampled_from([ids for ids in product(IDS, IDS) if ids != (0, 0)])
+COUNTS = st.dictionaries(PAIRS, st.integers(1, 12), max_size=12)
+# Large enough that two pairs rarely have the same IoU by chance.
+UNTIED = st.dictionaries(PAIRS, st.integers(1, 10**6), max_size=12)
+RULE_LIST = [replace(rule, size_thresholds=(6, 14), min_gt_size=min(rule.min_gt_size, 4)) for rule in RULES.values()]
+RULE = st.sampled_from(RULE_LIST)
+
+# What a metric becomes when prediction and ground truth change places; those of UNSWAPPABLE have no such partner.
+SWAPPED = {"tp": "tp", "fp": "fn", "fn": "fp", "precision": "recall", "recall": "precision"}
+SWAPPED |= {family: family for family in ("f1", "accuracy", "sq", "pq")}
+UNSWAPPABLE = {"ap", "ap_mean"}
+
+
+def score(counts, rule, scores=None):
+    return compute(match(table_from_counts(counts), rule, scores=scores))
+
+
+def only_buckets_of(metric):
+    return ALL_BUCKETS if metric.per_bucket else (ALL,)
+
+
+@pytest.mark.parametrize("metric", METRICS.values(), ids=lambda metric: metric.name)
+def test_every_metric_is_described(metric):
+    assert METRICS[metric.name] is metric
+    assert isinstance(metric, Metric)
+    assert metric.direction in {"higher", "lower", "none"}
+    assert len(metric.summary.splitlines()) == 1
+    assert "." not in metric.name
+    assert metric.function.__doc__
+    assert ">>>" in metric.function.__doc__
+    assert metric.name in SWAPPED or metric.name in UNSWAPPABLE
+
+
+@given(counts=COUNTS, rule=RULE)
+def test_names_buckets_types_and_ranges(counts, rule):
+    result = score(counts, rule)
+    names = {metric_name(m.name, t) for m in METRICS.values() if m.per_threshold for t in rule.iou_thresholds}
+    assert set(result) == names | {"ap_50_95"}
+    assert rule.rank_by in result
+    for name, by_bucket in result.items():
+        metric = find_metric(name)
+        assert tuple(by_bucket) == only_buckets_of(metric)
+        for value in by_bucket.values():
+            assert value is None or type(value) in {int, float}
+            if value is not None and metric.unit == "":
+                assert 0 <= value <= 1
+            if value is not None and metric.unit == "instances":
+                assert 0 <= value <= 6
+
+
+@given(sizes=st.dictionaries(st.sampled_from(IDS[1:]), st.integers(4, 20), min_size=1), rule=RULE)
+def test_ground_truth_against_itself_is_perfect(sizes, rule):
+    result = score({(k, k): size for k, size in sizes.items()}, rule)
+    bucket_of = {k: BUCKETS[size_bucket(np.array([size]), rule.size_thresholds)[0]] for k, size in sizes.items()}
+    for name, by_bucket in result.items():
+        metric = find_metric(name)
+        for bucket, value in by_bucket.items():
+            instances = sum(bucket in {ALL, own} for own in bucket_of.values())
+            if metric.direction == "lower":
+                assert value == 0
+            elif metric.unit == "instances":
+                assert value == instances
+            else:
+                assert value == (pytest.approx(1, rel=1e-15) if instances else None), (name, bucket)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_an_empty_prediction(rule):
+    result = score({(1, 0): 3000, (2, 0): 6000}, rule)
+    present = {"all": 2, "small": 1, "medium": 1, "large": 0}
+    for name, by_bucket in result.items():
+        family = find_metric(name).name
+        for bucket, value in by_bucket.items():
+            if family == "fn":
+                assert value == present[bucket]
+            elif family in {"tp", "fp"}:
+                assert value == 0
+            elif family in {"sq", "precision"}:
+                assert value is None
+            else:
+                assert value == (0 if present[bucket] else None), (name, bucket)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_an_empty_ground_truth(rule):
+    result = score({(0, 1): 3000, (0, 2): 6000}, rule)
+    present = {"all": 2, "small": 1, "medium": 1, "large": 0}
+    for name, by_bucket in result.items():
+        family = find_metric(name).name
+        for bucket, value in by_bucket.items():
+            if family == "fp":
+                assert value == present[bucket]
+            elif family in {"tp", "fn"}:
+                assert value == 0
+            elif family in {"ap", "ap_mean", "sq", "recall"}:
+                assert value is None
+            else:
+                assert value == (0 if present[bucket] else None), (name, bucket)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_nothing_at_all(rule):
+    for name, by_bucket in compute(match(OverlapTable.empty(), rule)).items():
+        nothing = 0 if find_metric(name).unit == "instances" else None
+        assert set(by_bucket.values()) == {nothing}
+
+
+@given(counts=UNTIED, rule=RULE, gt_ids=st.permutations(IDS[1:]), pred_ids=st.permutations(IDS[1:]))
+def test_ids_are_only_names(counts, rule, gt_ids, pred_ids):
+    matching = match(table_from_counts(counts), rule)
+    # The documented rules for ties are by id.
+    assume(len(set(matching.pair_iou.tolist())) == len(matching.pair_iou))
+    assume(len(set(matching.score.tolist())) == len(matching.score))
+    gt_name = dict(zip(IDS, [0, *gt_ids], strict=True))
+    pred_name = dict(zip(IDS, [0, *pred_ids], strict=True))
+    assert score({(gt_name[g], pred_name[p]): n for (g, p), n in counts.items()}, rule) == compute(matching)
+
+
+@given(counts=COUNTS, rule=RULE)
+def test_swapped_sides(counts, rule):
+    rule = replace(rule, min_gt_size=0)
+    result, swapped = score(counts, rule), score({(p, g): n for (g, p), n in counts.items()}, rule)
+    for family, partner in SWAPPED.items():
+        for t in rule.iou_thresholds:
+            value = result[metric_name(family, t)][ALL]
+            expected = swapped[metric_name(partner, t)][ALL]
+            assert value == (None if expected is None else pytest.approx(expected, rel=1e-14))
+
+
+@given(blocks=st.lists(COUNTS, max_size=3), rule=RULE)
+def test_merged_blocks_score_as_the_whole(blocks, rule):
+    whole = {}
+    for block in blocks:
+        for ids, n in block.items():
+            whole[ids] = whole.get(ids, 0) + n
+    merged = OverlapTable.merge(*map(table_from_counts, reversed(blocks)))
+    assert compute(match(merged, rule)) == score(whole, rule)
+
+
+@given(counts=COUNTS, rule=RULE, factor=st.integers(1, 100))
+def test_the_unit_of_given_scores_does_not_matter(counts, rule, factor):
+    matching = match(table_from_counts(counts), rule)
+    scores = {int(p): float(factor * s - 5) for p, s in zip(matching.pred.id, matching.score, strict=True)}
+    assert score(counts, rule, scores) == compute(matching)
+
+
+def test_no_value_is_nan():
+    for rule, seed in product(RULE_LIST, range(3)):
+        result = compute(match(overlap_table(*random_volumes(np.random.default_rng(seed))), rule))
+        assert not any(v is not None and math.isnan(v) for values in result.values() for v in values.values())
+
+
+@pytest.mark.parametrize("name", ["ap", "app_75", "ap_7", "tp_50_95", "ap_mean_75", ""])
+def test_unknown_metrics(name):
+    with pytest.raises(
+        UnknownNameError, match=f"^unknown metric '{name}'.*; allowed, for instance: ap_75, ap_50_95, tp"
+    ):
+        find_metric(name)
+
+
+def test_a_rule_that_ranks_by_no_metric():
+    rule = replace(RULES["coco"], rank_by="appl_75")
+    with pytest.raises(UnknownNameError, match=r"^unknown metric 'appl_75', did you mean 'ap_75'\?"):
+        compute(match(OverlapTable.empty(), rule))
+
+
+def test_instance_columns():
+    gt, pred = np.zeros((2, 2, 5, 6), np.uint64)
+    gt[0, 1:3, 1:5] = 2**63 + 5
+    gt[1, 4, 0] = 4
+    pred[0, 1:3, 2:5] = 9
+    pred[0, 1, 1] = 5_000_000_000
+    tables = instance_tables(match(overlap_table(gt, pred), replace(RULES["mitoem-2020"], size_thresholds=(1, 6))))
+    gt_rows, pred_rows = tables["gt"], tables["pred"]
+    assert gt_rows["id"].tolist() == [4, 2**63 + 5]
+    assert gt_rows["size"].tolist() == [1, 8]
+    assert gt_rows["bucket"] == ["small", "large"]
+    boxes = np.stack([gt_rows[name] for name in ("z0", "z1", "y0", "y1", "x0", "x1")], axis=1)
+    assert boxes.tolist() == [[1, 2, 4, 5, 0, 1], [0, 1, 1, 3, 1, 5]]
+    assert np.stack([gt_rows[name] for name in "zyx"], axis=1).tolist() == [[1, 4, 0], [0, 1.5, 2.5]]
+    assert gt_rows["partner"] == [None, 9]
+    assert gt_rows["iou"].tolist() == [0, 6 / 8]
+    assert gt_rows["partners"].tolist() == [0, 2]
+    assert gt_rows["verdict"] == ["missed", "matched"]
+    assert list(gt_rows) == list(pred_rows)
+    assert pred_rows["id"].tolist() == [9, 5_000_000_000]
+    assert pred_rows["partner"] == [2**63 + 5, 2**63 + 5]
+    assert pred_rows["bucket"] == ["medium", "small"]
+    assert pred_rows["verdict"] == ["matched", "split"]
+
+
+VERDICTS = {
+    "untouched": ({(1, 0): 5, (0, 1): 5}, ["missed"], ["false"]),
+    "poor overlap": ({(1, 1): 4, (1, 0): 6}, ["missed"], ["false"]),
+    "poor outline": ({(1, 1): 5, (1, 0): 5}, ["boundary"], ["boundary"]),
+    "at the threshold": ({(1, 1): 75, (1, 0): 25}, ["matched"], ["matched"]),
+    "just below": ({(1, 1): 749, (1, 0): 251}, ["boundary"], ["boundary"]),
+    "split in two": ({(1, 1): 6, (1, 2): 4}, ["split"], ["split", "split"]),
+    "pieces that cover one half": ({(1, 1): 3, (1, 2): 2, (1, 0): 5}, ["missed"], ["split", "split"]),
+    "a split that still matches": ({(1, 1): 8, (1, 2): 2}, ["matched"], ["matched", "split"]),
+    "merged": ({(1, 1): 6, (2, 1): 4}, ["merged", "merged"], ["merged"]),
+    "a merger that still matches": ({(1, 1): 8, (2, 1): 2}, ["matched", "merged"], ["matched"]),
+    "a merger's fringe": (
+        {(1, 1): 6, (2, 1): 6, (3, 1): 1, (3, 0): 9},
+        ["merged", "merged", "missed"],
+        ["merged"],
+    ),
+    "split before merged": ({(1, 1): 60, (2, 1): 30, (1, 2): 40}, ["split", "merged"], ["merged", "split"]),
+}
+
+
+@pytest.mark.parametrize("case", VERDICTS)
+def test_verdicts(case):
+    counts, gt, pred = VERDICTS[case]
+    tables = instance_tables(match(table_from_counts(counts), "mitoem-2020"))
+    assert tables["gt"]["verdict"] == gt
+    assert tables["pred"]["verdict"] == pred
+
+
+def test_verdicts_follow_the_rule():
+    counts = {(1, 1): 60, (1, 0): 40}
+    verdicts = {
+        rank_by: instance_tables(match(table_from_counts(counts), replace(RULES["coco"], rank_by=rank_by)))
+        for rank_by in ("ap_60", "f1_65")
+    }
+    assert verdicts["ap_60"]["gt"]["verdict"] == ["matched"]
+    assert verdicts["f1_65"]["gt"]["verdict"] == ["boundary"]
+    crumbs = instance_tables(match(table_from_counts(counts), "mitoem-2021"))
+    assert (crumbs["gt"]["verdict"], crumbs["pred"]["verdict"]) == ([], ["false"])
+
+
+@given(counts=COUNTS)
+def test_verdicts_mirror(counts):
+    tables = instance_tables(match(table_from_counts(counts), "mitoem-2020"))
+    mirror = instance_tables(match(table_from_counts({(p, g): n for (g, p), n in counts.items()}), "mitoem-2020"))
+    name = dict(zip(PRED_VERDICTS, GT_VERDICTS, strict=True))
+    assert [name[verdict] for verdict in tables["pred"]["verdict"]] == mirror["gt"]["verdict"]
+    columns = {len(column) for column in tables["gt"].values()}
+    assert columns == {len({g for g, _ in counts} - {0})}
