@@ -6,6 +6,7 @@ import hashlib
 import warnings
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,13 +20,11 @@ from mitobench.report import Columns, MetricInfo, Report, Source, VolumeReport, 
 from mitobench.rules import DEFAULT_RULE, Rule, find_rule, metric_name
 from mitobench.scores import Scores, heat_map_scores, read_scores
 from mitobench.strata import ALL_BUCKETS
-from mitobench.types import Box, LabelVolume, Progress
+from mitobench.types import Box, LabelVolume, Progress, Volume
 from mitobench.volumes import open_image, open_labels
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from mitobench.rules import Rule
 
 __all__ = ["Pair", "evaluate_benchmark", "evaluate_pair"]
 
@@ -162,14 +161,16 @@ class _Opened:
     """The open files of a pair."""
 
     def __init__(self, pair: Pair, files: ExitStack, *, rgb: bool) -> None:
-        self.pred = files.enter_context(closing(open_labels(pair.pred, rgb=rgb)))
-        self.gt = files.enter_context(closing(open_labels(pair.gt, rgb=rgb)))
+        self.pred = open_labels(pair.pred, rgb=rgb)
+        _close_later(files, pair.pred, self.pred)
+        self.gt = open_labels(pair.gt, rgb=rgb)
+        _close_later(files, pair.gt, self.gt)
         check_same_shape(self.gt, self.pred)
         self.scores = None if pair.scores is None else read_scores(pair.scores)
         self.scores_name = str(pair.scores) if isinstance(pair.scores, str) else "scores"
         self.heat_map = () if pair.heat_map is None else open_image(pair.heat_map)
         for channel in self.heat_map:
-            files.enter_context(closing(channel))
+            _close_later(files, pair.heat_map, channel)
             check_same_shape(self.pred, channel)
         if pair.heat_channel is not None:
             if not 0 <= pair.heat_channel < len(self.heat_map):
@@ -178,6 +179,12 @@ class _Opened:
                     f"{len(self.heat_map) - 1}"
                 )
             self.heat_map = (self.heat_map[pair.heat_channel],)
+
+
+def _close_later(files: ExitStack, source: object, volume: Volume) -> None:
+    """Close what was opened here; what the caller opened stays open."""
+    if isinstance(source, str | PathLike):
+        files.enter_context(closing(volume))
 
 
 def _pair(pair: Pair | tuple[Any, Any]) -> Pair:

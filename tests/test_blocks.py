@@ -88,6 +88,8 @@ def test_a_tight_limit_costs_rereads_and_says_so():
     plan = plan_pass((500, 4096, 4096), *sides, memory=60_000_000, workers=2)
     assert plan.rereads > 1
     assert plan.block_bytes <= 60_000_000
+    roomy = plan_pass((500, 4096, 4096), *sides, memory=plan.one_read_bytes, workers=2)
+    assert roomy.rereads == 1
 
 
 def test_arrays_without_chunks_take_the_grid_of_the_other_side_and_cost_nothing():
@@ -113,7 +115,7 @@ def test_rereads_count_the_chunks_that_blocks_touch(shape, block, chunks):
     def chunks_of(box):
         return {tuple(lo // e for lo, e in zip(part.start, chunks, strict=True)) for part in boxes(box, chunks)}
 
-    touched = sum(len(chunks_of(b)) for b in Plan(shape, block, block, 0, 1, 0, 0).blocks())
+    touched = sum(len(chunks_of(b)) for b in Plan(shape, block, block, 0, 1, 0, 0, 0).blocks())
     there = len(chunks_of(Box((0, 0, 0), shape)))
     from mitobench.volumes.blocks import _rereads
 

@@ -159,7 +159,7 @@ BAD_CALLS = {
         "argument --memory: 'much' is no size; expected a number with a unit, such as 500MB or 2GB"
     ),
     ("pred.h5", "gt.h5", "--size-thresholds", "9,x"): (
-        "argument --size-thresholds: '9,x' is not two whole numbers; expected such as 5000,15000"
+        "argument --size-thresholds: '9,x' is not 2 whole numbers; expected such as 5000,15000"
     ),
     ("pred.h5", "gt.h5", "--size-thresholds", "9,5"): (
         "size_thresholds are (9, 5); allowed: two ascending integers from 0, in voxels"

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mitobench.errors import InvalidInputError, MemoryLimitError, UnusableFileError
+from mitobench.errors import InputWarning, InvalidInputError, MemoryLimitError, UnusableFileError
 from mitobench.overlap import OverlapTable, overlap_pass, stream
 from mitobench.overlap._count import OverlapCounter
 from mitobench.overlap._kernels import COLUMNS, count_runs
@@ -71,6 +71,7 @@ def test_any_two_integer_types_meet(gt_dtype, pred_dtype):
     assert_same(overlap_pass(open_labels(gt), open_labels(pred)), overlap_table(gt, pred))
 
 
+@pytest.mark.filterwarnings("ignore:chunks of .* are read")
 @settings(max_examples=30)
 @given(
     shape=st.tuples(*[st.integers(1, 20)] * 3),
@@ -291,6 +292,21 @@ def test_a_file_cut_while_it_is_read_is_an_error(tmp_path):
         file.truncate(5000)
     with pytest.raises(UnusableFileError, match="the file ends before it does"):
         overlap_pass(volume, volume)
+
+
+def test_a_limit_that_makes_chunks_be_read_again_is_a_warning(tmp_path):
+    gt, pred = pair()
+    volumes = [
+        open_hdf5(write(tmp_path / f"{i}.h5", a, chunks=c, compression="gzip"), None)
+        for i, (a, c) in enumerate([(gt, (5, 6, 6)), (pred, (1, 24, 24))])
+    ]
+    text = (
+        f"chunks of {tmp_path}/1.h5 are read 4.0 times, for the memory limit of 3,500 bytes; with 7,272 (memory=, "
+        "--memory) once is enough"
+    )
+    with pytest.warns(InputWarning, match=f"^{re.escape(text)}$"):
+        table = stream_table(*volumes, memory=3500, workers=2)
+    assert_same(table, overlap_table(gt, pred))
 
 
 def test_ids_that_are_no_instances_hit_the_memory_limit_with_a_message():

@@ -185,7 +185,7 @@ def test_quality_forgives_rounding():
         ({"shape": (4, 4, 2.5)}, f"shape is (4, 4, 2.5), {THREE}"),
         ({"shape": 7}, f"shape is 7, {THREE}"),
         ({"chunks": (1, 2)}, f"chunks is (1, 2), {THREE}"),
-        ({"chunks": (64, 8, 8)}, f"chunks is (64, 8, 8), allowed is up to the shape {SHAPE}; give smaller chunks"),
+        ({"chunks": (64, 8, 8)}, f"chunks is (64, 8, 8), allowed is 1 up to the shape {SHAPE}; give other chunks"),
         ({"foreground": 0.9}, "foreground is 0.9, allowed is 0.001 to 0.5; give a number in that range"),
         ({"seed": -1}, "seed is -1, allowed is 0 to 18446744073709551615; give a number in that range"),
         ({"dtype": "float32"}, "dtype is float32, labels need an integer type; use uint16 or uint32"),
@@ -235,7 +235,7 @@ def test_files_hold_the_slabs(tmp_path, compression, chunks, dtype):
 
 
 def test_many_slabs_in_a_file(tmp_path, monkeypatch):
-    monkeypatch.setattr("mitobench.phantom._write._SLAB_BYTES", 1)
+    monkeypatch.setattr("mitobench.volumes._write_hdf5._SLAB_BYTES", 1)
     done = []
     write_label_pair(
         tmp_path / "gt.h5",
@@ -246,7 +246,7 @@ def test_many_slabs_in_a_file(tmp_path, monkeypatch):
         progress=lambda *now: done.append(now),
         **DENSE,
     )
-    assert done[-1] == (np.prod(SHAPE), np.prod(SHAPE))
+    assert done[-1] == (2 * np.prod(SHAPE),) * 2
     assert done == sorted(done)
     with h5py.File(tmp_path / "gt.h5") as file:
         assert file["main"].compression_opts == 1
@@ -254,7 +254,7 @@ def test_many_slabs_in_a_file(tmp_path, monkeypatch):
 
 
 def test_failure_half_way_leaves_no_file(tmp_path, monkeypatch):
-    monkeypatch.setattr("mitobench.phantom._write._SLAB_BYTES", 1)
+    monkeypatch.setattr("mitobench.volumes._write_hdf5._SLAB_BYTES", 1)
 
     def stop(_done, _total):
         raise KeyboardInterrupt
@@ -283,7 +283,7 @@ def test_command(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("folder", "options", "message"),
     [
-        ("pair", ["--shape", "4,4"], "--shape is '4,4', expected three integers; give z, y and x as in 100,512,512"),
+        ("pair", ["--shape", "4,4,0"], f"shape is (4, 4, 0), {THREE}"),
         ("a/b", ["--shape", "4,4,4"], "cannot make {}: the folder {} does not exist; create it first"),
     ],
 )

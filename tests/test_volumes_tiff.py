@@ -58,11 +58,12 @@ def test_one_page_is_one_section(tmp_path):
     np.testing.assert_array_equal(read_all(tmp_path / "a.tiff"), ARRAY[:1])
 
 
-def test_a_plain_stack_is_mapped_and_a_packed_one_is_read_by_sections(tmp_path):
+def test_a_plain_stack_is_read_by_rows_and_a_packed_one_by_sections(tmp_path):
     tifffile.imwrite(tmp_path / "plain.tif", ARRAY, **GREY)
     tifffile.imwrite(tmp_path / "packed.tif", ARRAY, compression="zlib", **GREY)
     plain, packed = open_labels(tmp_path / "plain.tif"), open_labels(tmp_path / "packed.tif")
-    assert (plain.chunks, packed.chunks) == ((3, 5, 7), (1, 5, 7))
+    assert plain.chunks == packed.chunks == (1, 5, 7)
+    assert (plain.raw is None, packed.raw is None) == (False, True)
     block = plain.read(Box((0, 0, 0), (3, 5, 7)))
     data = (tmp_path / "plain.tif").read_bytes()
     with (tmp_path / "plain.tif").open("r+b") as file:

@@ -6,22 +6,18 @@ import argparse
 import csv
 import io
 import re
-import sys
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mitobench.cli._common import progress_bar, whole_numbers
 from mitobench.errors import InvalidInputError
 from mitobench.files import check_output_folder, replacing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from mitobench.evaluate import Pair
     from mitobench.report import Report
     from mitobench.rules import Rule
-    from mitobench.types import Progress
 
 __all__ = ["add_parser", "run"]
 
@@ -75,7 +71,7 @@ def _add_rule(parser: argparse.ArgumentParser) -> None:
     )
     rule.add_argument(
         "--size-thresholds",
-        type=_whole_numbers,
+        type=whole_numbers("5000,15000"),
         metavar="A,B",
         help="voxels: small up to A, medium up to B (default: of the rule)",
     )
@@ -87,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
     from mitobench.evaluate import evaluate_benchmark
 
     pairs, rule = _pairs(args), _rule(args)
-    with _progress_bar() as progress:
+    with progress_bar("scoring") as progress:
         report = evaluate_benchmark(
             pairs, rule=rule, rgb=args.rgb, memory=args.memory, workers=args.workers, progress=progress
         )
@@ -162,21 +158,6 @@ def _csv(rows: list[dict[str, Any]]) -> str:
     return text.getvalue()
 
 
-@contextmanager
-def _progress_bar() -> Iterator[Progress | None]:
-    """Show how far the pass is, on a terminal only."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich import progress
-    from rich.console import Console
-
-    columns = progress.BarColumn(), progress.TaskProgressColumn(), progress.TimeRemainingColumn()
-    with progress.Progress("scoring", *columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("scoring")
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
 def _bytes(text: str) -> int:
     """Read a size such as ``500MB``.
 
@@ -189,10 +170,3 @@ def _bytes(text: str) -> int:
     if not found or not float(found[1]):
         raise argparse.ArgumentTypeError(f"{text!r} is no size; expected a number with a unit, such as 500MB or 2GB")
     return int(float(found[1]) * _UNITS[found[2]])
-
-
-def _whole_numbers(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not two whole numbers; expected such as 5000,15000") from None

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mitobench.errors import InvalidInputError, UnusableFileError
+from mitobench.cli._common import progress_bar, whole_numbers
+from mitobench.errors import UnusableFileError
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
 __all__ = ["add_parser", "run"]
 
@@ -25,7 +27,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "DIR/pred.h5, dataset 'main', 30 x 8 x 8 nm a voxel. Equal options give equal voxels.",
     )
     make.add_argument("folder", metavar="DIR", help="folder for the two files; made if its parent exists")
-    make.add_argument("--shape", required=True, metavar="Z,Y,X", help="voxels, for example 100,512,512")
+    make.add_argument(
+        "--shape",
+        type=whole_numbers("100,512,512"),
+        required=True,
+        metavar="Z,Y,X",
+        help="voxels, for example 100,512,512",
+    )
     make.add_argument("--seed", type=int, default=0, help="of the random generator (default: 0)")
     make.add_argument(
         "--dtype", choices=["uint8", "uint16", "uint32", "uint64"], default="uint16", help="type of the ids"
@@ -33,7 +41,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     make.add_argument("--density", type=float, default=1200.0, help="instances per 1e9 voxels (default: 1200)")
     make.add_argument("--foreground", type=float, default=0.08, help="fraction of voxels covered (default: 0.08)")
     make.add_argument("--compression", choices=["gzip", "lzf", "none"], default="gzip", help="(default: gzip)")
-    make.add_argument("--chunks", metavar="Z,Y,X", help="HDF5 chunk, for example 7,64,128 (default: h5py's choice)")
+    make.add_argument(
+        "--chunks",
+        type=whole_numbers("7,64,128"),
+        metavar="Z,Y,X",
+        help="HDF5 chunk, for example 7,64,128 (default: h5py's choice)",
+    )
     make.set_defaults(run=run)
 
 
@@ -41,46 +54,39 @@ def run(args: argparse.Namespace) -> int:
     """Write the pair and print the two paths."""
     from mitobench.phantom import write_label_pair
 
-    shape = _triple("--shape", args.shape)
-    chunks = None if args.chunks is None else _triple("--chunks", args.chunks)
-    folder = _made(Path(args.folder))
+    folder = Path(args.folder)
     gt_path, pred_path = folder / "gt.h5", folder / "pred.h5"
-    write_label_pair(
-        gt_path,
-        pred_path,
-        shape=shape,
-        chunks=chunks,
-        compression=None if args.compression == "none" else args.compression,
-        progress=_show if sys.stderr.isatty() else None,
-        seed=args.seed,
-        dtype=args.dtype,
-        instances_per_gigavoxel=args.density,
-        foreground=args.foreground,
-    )
-    sys.stdout.write(f"{gt_path}\n{pred_path}\n")
+    with _made(folder), progress_bar("writing") as progress:
+        write_label_pair(
+            gt_path,
+            pred_path,
+            shape=args.shape,
+            chunks=args.chunks,
+            compression=None if args.compression == "none" else args.compression,
+            progress=progress,
+            seed=args.seed,
+            dtype=args.dtype,
+            instances_per_gigavoxel=args.density,
+            foreground=args.foreground,
+        )
+    print(gt_path)
+    print(pred_path)
     return 0
 
 
-def _triple(option: str, text: str) -> tuple[int, int, int]:
-    try:
-        z, y, x = (int(number) for number in text.split(","))
-    except ValueError:
-        raise InvalidInputError(
-            f"{option} is {text!r}, expected three integers; give z, y and x as in 100,512,512"
-        ) from None
-    return z, y, x
-
-
-def _made(folder: Path) -> Path:
+@contextmanager
+def _made(folder: Path) -> Iterator[None]:
+    """Make the folder, and take it away again when nothing comes of it."""
     if not folder.parent.is_dir():
         raise UnusableFileError(f"cannot make {folder}: the folder {folder.parent} does not exist; create it first")
+    there = folder.is_dir()
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise UnusableFileError(f"cannot make {folder}: {error.strerror}; name another folder") from error
-    return folder
-
-
-def _show(done: int, total: int) -> None:
-    sys.stderr.write(f"\rphantom: {done / total:4.0%}" + ("\n" if done == total else ""))
-    sys.stderr.flush()
+    try:
+        yield
+    except BaseException:
+        if not there:
+            folder.rmdir()
+        raise

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import os
 import threading
+import warnings
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from itertools import islice
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from mitobench.errors import InvalidInputError
+from mitobench.errors import InputWarning, InvalidInputError
 from mitobench.overlap._decode import BoxReader, ConstantChunks
 from mitobench.volumes.blocks import GRIDLESS, Plan, Side, plan_pass
 
@@ -86,6 +87,13 @@ def stream(
     if workers < 1 or memory < 1:
         raise InvalidInputError(f"workers and memory must be at least 1, got workers={workers} and memory={memory}")
     plan = plan_pass(first.shape, _side(first), _side(second), memory=memory, workers=workers)
+    if plan.rereads > 1:
+        warnings.warn(
+            f"chunks of {(first, second)[plan.resident].name} are read {plan.rereads:.1f} times, for the memory limit "
+            f"of {memory:,} bytes; with {plan.one_read_bytes:,} (memory=, --memory) once is enough",
+            InputWarning,
+            stacklevel=2,
+        )
     return _Pass(plan, (first, second), progress).run(make)
 
 

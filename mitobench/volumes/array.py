@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from mitobench.errors import InvalidInputError, MitobenchError, UnusableFileError
+from mitobench.volumes._rows import row_chunks
+from mitobench.volumes.blocks import GRIDLESS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from mitobench.types import AnyArray, Box, Shape
+    from mitobench.types import AnyArray, Box, RawChunks, Shape
 
 __all__ = ["ArrayLike", "ArrayVolume", "reading"]
-
-_PIECE_BYTES = 1 << 22
-"""An array without chunks is read in pieces of about this size."""
 
 
 class ArrayLike(Protocol):
@@ -54,12 +53,15 @@ class ArrayVolume:
         Index on the first axis of a 4D array; None for a 3D array.
     release
         Closes the files behind the array; shared by the channels of one array.
+    raw
+        Where the voxels lie in a file, if they do so as plain rows.
     """
 
     array: ArrayLike
     name: str = "array"
     channel: int | None = None
     release: Callable[[], None] = _nothing
+    raw: RawChunks | None = None
 
     @property
     def shape(self) -> Shape:
@@ -75,14 +77,14 @@ class ArrayVolume:
 
     @property
     def chunks(self) -> Shape:
-        """Stored chunks or, where there are any, shards; for a plain array, pieces of about 4 MB in memory order."""
-        chunks = _stored_chunks(self.array) or _pieces(self.array, self.dtype.itemsize)
+        """Stored chunks or, where there are any, shards; none for an array in memory, of which any box is a view."""
+        if self.raw is not None:
+            return row_chunks(self.shape, self.dtype.itemsize)
+        chunks = _stored_chunks(self.array)
+        if chunks is None:
+            return GRIDLESS
         z, y, x = (max(1, min(chunk, n)) for chunk, n in zip(chunks[-3:], self.shape, strict=True))
         return z, y, x
-
-    @property
-    def raw(self) -> None:
-        """None: the voxels are read through the array."""
 
     def read(self, box: Box) -> AnyArray:
         """Return the voxels of the box; a view where the array is in memory or mapped, and of native byte order.
@@ -135,14 +137,3 @@ def _stored_chunks(array: ArrayLike) -> tuple[int, ...] | None:
         if chunks is not None:
             return tuple(chunks)
     return None
-
-
-def _pieces(array: ArrayLike, itemsize: int) -> tuple[int, ...]:
-    """Fill about 4 MB along the axes, starting with the one whose voxels are neighbours in memory."""
-    shape = tuple(array.shape)
-    strides = getattr(array, "strides", None) or tuple(range(len(shape), 0, -1))
-    pieces, left = [1] * len(shape), max(1, _PIECE_BYTES // max(1, itemsize))
-    for axis in sorted(range(len(shape)), key=lambda axis: (abs(strides[axis]), -axis)):
-        pieces[axis] = max(1, min(shape[axis], left))
-        left //= pieces[axis]
-    return tuple(pieces)

@@ -76,6 +76,8 @@ class Plan:
         Buffers that one block in flight needs.
     rereads
         How many times a chunk is read on average; 1.0 unless the memory limit forbids it.
+    one_read_bytes
+        Memory limit with which ``rereads`` would be 1.
     """
 
     shape: Shape
@@ -85,6 +87,7 @@ class Plan:
     workers: int
     block_bytes: int
     rereads: float
+    one_read_bytes: int
 
     def blocks(self) -> Iterator[Box]:
         """Yield the blocks; together they hold every voxel exactly once."""
@@ -117,6 +120,7 @@ def plan_pass(shape: Shape, first: Side, second: Side, *, memory: int, workers: 
     first, second = _share_grid(shape, first, second)
     both = _candidate(shape, second, first, 0), _candidate(shape, first, second, 1)
     chosen = min(both, key=lambda plan: plan.block_bytes)
+    one_read_bytes = chosen.block_bytes
     if chosen.block_bytes > memory:
         shrunk = _shrunk(both[0], second, first, memory), _shrunk(both[1], first, second, memory)
         chosen = min(shrunk, key=lambda plan: (plan.block_bytes > memory, plan.rereads))
@@ -127,7 +131,7 @@ def plan_pass(shape: Shape, first: Side, second: Side, *, memory: int, workers: 
         )
     if chosen.block_bytes:
         workers = min(workers, memory // chosen.block_bytes)
-    return replace(chosen, workers=workers)
+    return replace(chosen, workers=workers, one_read_bytes=one_read_bytes)
 
 
 def _share_grid(shape: Shape, first: Side, second: Side) -> tuple[Side, Side]:
@@ -154,7 +158,7 @@ def _plan(shape: Shape, block: Shape, streamed: Side, held: Side, resident: Lite
     stored = _clip(held.chunks, shape)
     scratch = 0 if stored == block else math.prod(stored)
     needed = held.itemsize * (math.prod(block) + scratch) + streamed.itemsize * math.prod(tile)
-    return Plan(shape, block, tile, resident, 1, needed, _rereads(shape, block, stored))
+    return Plan(shape, block, tile, resident, 1, needed, _rereads(shape, block, stored), needed)
 
 
 def _shrunk(plan: Plan, streamed: Side, held: Side, memory: int) -> Plan:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, Any
 from mitobench.errors import UnusableFileError
 from mitobench.types import AnyArray, Box, RawChunks, Shape
 from mitobench.volumes._datasets import choose_dataset
+from mitobench.volumes._rows import row_chunks, rows_from
 
 if TYPE_CHECKING:
     import h5py
     import numpy as np
 
-__all__ = ["Hdf5Volume", "open_hdf5", "open_hdf5_channels", "volume_of_dataset"]
-
-_CONTIGUOUS_BYTES = 1 << 20
-"""A contiguous dataset has no chunks; this much of it is read at a time."""
+__all__ = ["Hdf5Volume", "open_hdf5", "volume_of_dataset"]
 
 _FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32", 32000: "lzf"}
 """HDF5 filter numbers that we decode ourselves; a dataset with any other is read through h5py."""
@@ -61,8 +59,7 @@ class Hdf5Volume:
         """Stored chunks; for a contiguous dataset, whole rows of about 1 MB."""
         if self.dataset.chunks is not None:
             return self.dataset.chunks[-3:]  # type: ignore[no-any-return]
-        rows = max(1, _CONTIGUOUS_BYTES // (self.shape[2] * self.dtype.itemsize))
-        return 1, min(rows, self.shape[1]), self.shape[2]
+        return row_chunks(self.shape, self.dtype.itemsize)
 
     @cached_property
     def raw(self) -> RawChunks | None:
@@ -104,16 +101,6 @@ def open_hdf5(path: str, dataset: str | None) -> Hdf5Volume:
     except BaseException:
         file.close()
         raise
-
-
-def open_hdf5_channels(path: str, dataset: str | None) -> tuple[Hdf5Volume, ...]:
-    """Open a (z, y, x) dataset as one volume, or a (channel, z, y, x) dataset as one volume per channel."""
-    volume = open_hdf5(path, dataset)
-    if volume.dataset.ndim != 4:
-        return (volume,)
-    return tuple(
-        replace(volume, name=f"{volume.name}[{channel}]", channel=channel) for channel in range(volume.dataset.shape[0])
-    )
 
 
 def volume_of_dataset(dataset: h5py.Dataset, name: str | None = None) -> Hdf5Volume:
@@ -166,10 +153,12 @@ def _raw_chunks(volume: Hdf5Volume) -> RawChunks | None:
     plain = dataset.dtype.isnative and dataset.external is None and volume.channel is None
     if filters is None or not on_disk or not plain:
         return None
-    locations = _contiguous_locations(volume) if dataset.chunks is None else _chunk_locations(dataset)
-    if locations is None:
-        return None
-    return RawChunks(dataset.file.filename, filters, locations, int(dataset.fillvalue))
+    path = dataset.file.filename
+    if dataset.chunks is not None:
+        return RawChunks(path, filters, _chunk_locations(dataset), int(dataset.fillvalue))
+    # Without a place in the file, nothing was written yet or the voxels lie inside the header.
+    start = dataset.id.get_offset()
+    return None if start is None else rows_from(path, start, volume.shape, volume.dtype.itemsize)
 
 
 def _known_filters(dataset: h5py.Dataset) -> tuple[str, ...] | None:
@@ -190,20 +179,6 @@ def _chunk_locations(dataset: h5py.Dataset) -> dict[Shape, tuple[int, int, int]]
 
     dataset.id.chunk_iter(note)
     return locations
-
-
-def _contiguous_locations(volume: Hdf5Volume) -> dict[Shape, tuple[int, int, int]] | None:
-    """Lay a grid of whole rows over a contiguous dataset; None while no storage is allocated or it is compact."""
-    start = volume.dataset.id.get_offset()
-    if start is None:
-        return None
-    (nz, ny, nx), rows = volume.shape, volume.chunks[1]
-    row_bytes = nx * volume.dtype.itemsize
-    return {
-        (z, j, 0): (start + (z * ny + j * rows) * row_bytes, min(rows, ny - j * rows) * row_bytes, 0)
-        for z in range(nz)
-        for j in range(-(-ny // rows))
-    }
 
 
 def _first_line(error: BaseException) -> str:

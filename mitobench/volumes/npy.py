@@ -12,6 +12,7 @@ import numpy as np
 
 from mitobench.errors import InvalidInputError
 from mitobench.volumes._datasets import choose_dataset
+from mitobench.volumes._rows import raw_rows
 from mitobench.volumes.array import ArrayVolume, reading
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def open_npy(path: str) -> ArrayVolume:
         with Path(path).open("rb") as file:
             _header(file, path)
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    return ArrayVolume(np.asarray(array), path)
+    return ArrayVolume(np.asarray(array), path, raw=raw_rows(path, array))
 
 
 def open_npz(path: str, member: str | None) -> ArrayVolume:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mitobench.errors import InvalidInputError, UnusableFileError
+from mitobench.volumes._rows import raw_rows
 from mitobench.volumes.array import ArrayVolume, reading
 
 if TYPE_CHECKING:
@@ -114,10 +115,10 @@ def open_tiff(path: str, *, rgb: bool) -> ArrayVolume:
     from tifffile import TiffFile
 
     with reading(f"{path}: cannot be opened as TIFF"), ExitStack() as files:
-        array = _stack(files.enter_context(TiffFile(path)), path, rgb=rgb)
-        if isinstance(array, PagedArray):
-            return ArrayVolume(array, path, release=files.pop_all().close)
-        return ArrayVolume(array, path)
+        stack = _stack(files.enter_context(TiffFile(path)), path, rgb=rgb)
+        if isinstance(stack, PagedArray):
+            return ArrayVolume(stack, path, release=files.pop_all().close)
+        return stack
 
 
 def check_chain(tif: TiffFile, path: str) -> None:
@@ -143,7 +144,7 @@ def page_pixels(page: TiffPage | TiffFrame, lock: RLock | None = None) -> AnyArr
     return np.moveaxis(pixels, 0, -1) if page.axes.startswith("S") else pixels
 
 
-def _stack(tif: TiffFile, path: str, *, rgb: bool) -> AnyArray | PagedArray:
+def _stack(tif: TiffFile, path: str, *, rgb: bool) -> ArrayVolume | PagedArray:
     """Map the sections when they lie in the file as plain voxels one behind the other; else decode page by page."""
     check_chain(tif, path)
     series = tif.series[0]
@@ -157,7 +158,8 @@ def _stack(tif: TiffFile, path: str, *, rgb: bool) -> AnyArray | PagedArray:
     if _is_plain(series):
         shape = *grid, first.imagelength, first.imagewidth
         mapped = np.memmap(path, series.dtype.newbyteorder(tif.byteorder), "r", series.dataoffset or 0, shape)
-        return np.moveaxis(np.asarray(mapped), channel_axis, 0)
+        raw = raw_rows(path, mapped) if len(grid) == 1 else None
+        return ArrayVolume(np.moveaxis(np.asarray(mapped), channel_axis, 0), path, raw=raw)
     numbers = np.moveaxis(np.arange(len(pages)).reshape(grid), channel_axis, 0)
     return _paged(first, pages, numbers, path, rgb=rgb)
 

@@ -1,0 +1,179 @@
+"""Write a volume of any size to HDF5, slab by slab, compressing chunks in threads where HDF5 would use one."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import os
+import zlib
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from mitobench.errors import InvalidInputError
+from mitobench.files import replacing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import h5py
+    from numpy.typing import DTypeLike
+
+    from mitobench.types import AnyArray, PathOrStr, Progress, Shape
+
+__all__ = ["write_hdf5"]
+
+_SLAB_BYTES = 64 * 2**20
+
+
+def write_hdf5(
+    path: PathOrStr,
+    sections: Callable[[int, int], AnyArray],
+    *,
+    shape: Shape,
+    dtype: DTypeLike,
+    dataset: str = "main",
+    chunks: Shape | None = None,
+    compression: str | None = "gzip",
+    compression_level: int = 4,
+    progress: Progress | None = None,
+) -> None:
+    """Write a volume to one dataset of a new HDF5 file, which gets its name when it is complete.
+
+    Parameters
+    ----------
+    path
+        File to write; replaced if it exists.
+    sections
+        Called with ascending z0, z1; returns these sections, (z1 - z0, y, x).
+    shape
+        Voxels along z, y, x.
+    dtype
+        Type of the voxels.
+    dataset
+        Name of the dataset.
+    chunks
+        Chunk of the dataset, by default h5py's choice.
+    compression, compression_level
+        ``gzip`` with a level from 0 to 9, ``lzf`` or None.
+    progress
+        Called with (voxels written, voxels in all).
+
+    Raises
+    ------
+    InvalidInputError
+        Chunks or compression have no sense.
+    UnusableFileError
+        The file cannot be written.
+    """
+    import h5py
+
+    storage = _storage(shape, chunks, compression, compression_level)
+    with replacing(path) as part, h5py.File(part, "w") as file:
+        target = file.create_dataset(dataset, shape, dtype, **storage)
+        slabs = _slabs(target, sections)
+        for done in _deflated(target, slabs) if compression == "gzip" else _plain(target, slabs):
+            if progress is not None:
+                progress(done * math.prod(shape[1:]), math.prod(shape))
+
+
+def _storage(shape: Shape, chunks: Shape | None, compression: str | None, level: int) -> dict[str, Any]:
+    """Check how to store the dataset and return it as h5py's options."""
+    if chunks is not None and not all(1 <= chunk <= edge for chunk, edge in zip(chunks, shape, strict=True)):
+        raise InvalidInputError(f"chunks is {chunks}, allowed is 1 up to the shape {shape}; give other chunks")
+    if compression not in ("gzip", "lzf", None):
+        raise InvalidInputError(
+            f"compression is {compression!r}, allowed are 'gzip', 'lzf' and None; choose one of them"
+        )
+    if not 0 <= level <= 9:
+        raise InvalidInputError(f"compression_level is {level}, allowed is 0 to 9; give a number in that range")
+    return {
+        # h5py chooses, also where it would store an uncompressed dataset in one piece.
+        "chunks": True if chunks is None else tuple(chunks),
+        "compression": compression,
+        "compression_opts": level if compression == "gzip" else None,
+    }
+
+
+class _Slab(NamedTuple):
+    z0: int
+    z1: int
+    voxels: AnyArray
+
+
+def _slabs(target: h5py.Dataset, sections: Callable[[int, int], AnyArray]) -> Iterator[_Slab]:
+    """Yield slabs of about `_SLAB_BYTES`, whole chunks deep so that no chunk is written twice."""
+    depth, height, width = target.shape
+    step = target.chunks[0] * max(1, _SLAB_BYTES // (target.chunks[0] * height * width * target.dtype.itemsize))
+    for z in range(0, depth, step):
+        stop = min(z + step, depth)
+        yield _Slab(z, stop, sections(z, stop))
+
+
+def _plain(target: h5py.Dataset, slabs: Iterator[_Slab]) -> Iterator[int]:
+    """Leave chunking and compression to HDF5; yield the sections done."""
+    for slab in slabs:
+        target[slab.z0 : slab.z1] = slab.voxels
+        yield slab.z1
+
+
+def _deflated(target: h5py.Dataset, slabs: Iterator[_Slab]) -> Iterator[int]:
+    """Compress chunks in threads while the next slab is made; yield the sections done."""
+    deflate = _Deflate.like(target)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        waiting: list[tuple[_Slab, list[_Row]]] = []
+        for slab in slabs:
+            waiting.append((slab, list(_submit(pool, deflate, slab))))
+            if len(waiting) > 1:
+                yield _finish(target, *waiting.pop(0))
+        for slab, rows in waiting:
+            yield _finish(target, slab, rows)
+
+
+class _Row(NamedTuple):
+    """One row of chunks along x, being compressed."""
+
+    z: int
+    y: int
+    packed: Future[list[bytes]]
+
+
+def _submit(pool: ThreadPoolExecutor, deflate: _Deflate, slab: _Slab) -> Iterator[_Row]:
+    depth, height, _ = deflate.chunk
+    for z, y in itertools.product(range(0, slab.voxels.shape[0], depth), range(0, slab.voxels.shape[1], height)):
+        yield _Row(slab.z0 + z, y, pool.submit(deflate, slab.voxels[z : z + depth, y : y + height]))
+
+
+def _finish(target: h5py.Dataset, slab: _Slab, rows: list[_Row]) -> int:
+    for row in rows:
+        for i, packed in enumerate(row.packed.result()):
+            target.id.write_direct_chunk((row.z, row.y, i * target.chunks[2]), packed)
+    return slab.z1
+
+
+@dataclass(frozen=True)
+class _Deflate:
+    """Compress one row of chunks as HDF5's deflate filter would, background once for all."""
+
+    chunk: Shape
+    dtype: Any
+    level: int
+    empty: bytes
+    packed_empty: bytes
+
+    @classmethod
+    def like(cls, target: h5py.Dataset) -> _Deflate:
+        level, empty = target.compression_opts, bytes(math.prod(target.chunks) * target.dtype.itemsize)
+        return cls(target.chunks, target.dtype, level, empty, zlib.compress(empty, level))
+
+    def __call__(self, row: AnyArray) -> list[bytes]:
+        return [self._pack(row[:, :, x : x + self.chunk[2]]) for x in range(0, row.shape[2], self.chunk[2])]
+
+    def _pack(self, block: AnyArray) -> bytes:
+        if block.shape != self.chunk:
+            # HDF5 stores chunks whole, also where the volume ends within them.
+            block = np.pad(block, [(0, edge - got) for edge, got in zip(self.chunk, block.shape, strict=True)])
+        content = block.astype(self.dtype, copy=False).tobytes()
+        return self.packed_empty if content == self.empty else zlib.compress(content, self.level)
