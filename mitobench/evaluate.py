@@ -107,7 +107,7 @@ def evaluate_pair(
     --------
     >>> import numpy as np
     >>> gt = np.zeros((4, 32, 32), np.uint16)
-    >>> gt[:, 2:10, 2:10] = 1
+    >>> gt[:, 2:10, 2:10], gt[:, 20:30, 2:10] = 1, 2
     >>> report = evaluate_pair(gt, gt)
     >>> report.volumes[0].metrics["ap_75"]
     {'all': 1.0, 'small': 1.0, 'medium': None, 'large': None}

@@ -32,6 +32,8 @@ def check_output_folder(path: PathOrStr) -> Path:
         raise UnusableFileError(f"cannot write {path}: the folder {folder} does not exist; create it first")
     if path.is_dir():
         raise UnusableFileError(f"cannot write {path}: it is a folder; name a file")
+    if path.exists() and not path.is_file():
+        raise UnusableFileError(f"cannot write {path}: it is a device or a pipe, which would be replaced; name a file")
     if not os.access(folder, os.W_OK):
         raise UnusableFileError(f"cannot write {path}: no permission to write in the folder {folder}")
     return path

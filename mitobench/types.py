@@ -87,7 +87,7 @@ class RawChunks:
     path: str
     filters: tuple[str, ...]
     locations: dict[Shape, tuple[int, int, int]]
-    fill_value: int
+    fill_value: float
 
 
 class Volume(Protocol):

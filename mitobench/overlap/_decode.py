@@ -6,7 +6,7 @@ them into buffers that it keeps: allocating a fresh output for each chunk would 
 
 from __future__ import annotations
 
-import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import imagecodecs
@@ -118,10 +118,10 @@ class _ChunkReader:
         self._buffers: dict[str, Bytes] = {}
         self._window: Bytes = np.empty(0, np.uint8)
         self._window_start = self._window_stop = 0
-        self._file = os.open(raw.path, os.O_RDONLY)
+        self._file = Path(raw.path).open("rb", buffering=0)  # noqa: SIM115 - closed by close()
 
     def close(self) -> None:
-        os.close(self._file)
+        self._file.close()
 
     def read(self, index: Shape) -> AnyArray:
         """Return a whole stored chunk; the last one of a contiguous volume may have fewer rows."""
@@ -146,7 +146,8 @@ class _ChunkReader:
             ahead = size if 4 * size > _READ_AHEAD else _READ_AHEAD
             if len(self._window) < ahead:
                 self._window = np.empty(ahead, np.uint8)
-            got = os.preadv(self._file, [self._window[:ahead].data], offset)
+            self._file.seek(offset)
+            got = self._file.readinto(self._window[:ahead].data)
             if got < size:
                 raise self._damaged(index, "the file ends before it does")
             self._window_start, self._window_stop = offset, offset + got

@@ -155,7 +155,7 @@ def _raw_chunks(volume: Hdf5Volume) -> RawChunks | None:
         return None
     path = dataset.file.filename
     if dataset.chunks is not None:
-        return RawChunks(path, filters, _chunk_locations(dataset), int(dataset.fillvalue))
+        return RawChunks(path, filters, _chunk_locations(dataset), dataset.fillvalue.item())
     # Without a place in the file, nothing was written yet or the voxels lie inside the header.
     start = dataset.id.get_offset()
     return None if start is None else rows_from(path, start, volume.shape, volume.dtype.itemsize)
