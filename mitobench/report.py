@@ -6,6 +6,7 @@ A report knows no metric's code: it holds names, values, units and directions.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -244,7 +245,7 @@ def overall_means(volumes: tuple[VolumeReport, ...], metrics: Mapping[str, Metri
             continue
         values = [volume.metrics[metric]["all"] for volume in volumes]
         defined = [value for value in values if value is not None]
-        means[metric] = sum(defined) / len(values) if len(defined) == len(values) else None
+        means[metric] = math.fsum(defined) / len(values) if len(defined) == len(values) else None
     return means
 
 

@@ -172,9 +172,9 @@ def test_quality_refuses(options, message):
 
 
 def test_quality_forgives_rounding():
-    rates = 0.56, 0.34, 0.1
-    assert sum(rates) > 1
-    assert Quality(**dict(zip(("missed", "split", "merged"), rates, strict=True)))
+    missed, split, merged = 0.56, 0.34, 0.1
+    assert missed + split + merged > 1
+    assert Quality(missed=missed, split=split, merged=merged)
 
 
 @pytest.mark.parametrize(

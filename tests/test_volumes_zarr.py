@@ -83,6 +83,13 @@ def test_the_unit_of_reading_is_the_shard_where_there_is_one(tmp_path, zarr_form
     assert open_labels(array).chunks == (shards or (1, 2, 2))
 
 
+def test_a_shard_too_large_to_hold_is_read_by_its_chunks(tmp_path, zarr_format, monkeypatch):
+    monkeypatch.setattr("mitobench.volumes.array._WHOLE_SHARD_BYTES", ARRAY.itemsize * 2 * 4 * 4 - 1)
+    shards = None if zarr_format == 2 else (2, 4, 4)
+    array = zarr.create_array(tmp_path / "a", data=ARRAY, chunks=(1, 2, 2), shards=shards, zarr_format=zarr_format)
+    assert open_labels(array).chunks == (1, 2, 2)
+
+
 def test_chunks_that_were_never_written_hold_the_fill_value(tmp_path, zarr_format):
     zarr.create_array(
         tmp_path / "a", shape=(3, 4, 5), dtype="u4", chunks=(1, 2, 2), fill_value=9, zarr_format=zarr_format

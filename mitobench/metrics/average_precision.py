@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -172,7 +173,7 @@ def _bucket_ap(matching: Matching, bucket: str, thresholds: tuple[float, ...]) -
 
 def _mean(values: list[Value]) -> Value:
     defined = [value for value in values if value is not None]
-    return sum(defined) / len(defined) if defined else None
+    return math.fsum(defined) / len(defined) if defined else None
 
 
 def _inside(buckets: NDArray[np.int8], bucket: str) -> Bools:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from mitobench.types import AnyArray, Box, RawChunks, Shape
 
 __all__ = ["ArrayLike", "ArrayVolume", "reading"]
+
+
+_WHOLE_SHARD_BYTES = 1 << 26
 
 
 class ArrayLike(Protocol):
@@ -131,8 +135,12 @@ def reading(failure: str) -> Iterator[None]:
 
 
 def _stored_chunks(array: ArrayLike) -> tuple[int, ...] | None:
-    # A Zarr shard holds many chunks but is one object to read; Dask's ``chunks`` lists every chunk along each axis.
-    for attribute in ("shards", "chunksize", "chunks"):
+    # A Zarr shard holds many chunks in one object, which is best read whole if it is not too large.
+    shards = getattr(array, "shards", None)
+    if shards is not None and math.prod(shards) * np.dtype(array.dtype).itemsize <= _WHOLE_SHARD_BYTES:
+        return tuple(shards)
+    # Dask's ``chunks`` lists every chunk along each axis.
+    for attribute in ("chunksize", "chunks"):
         chunks = getattr(array, attribute, None)
         if chunks is not None:
             return tuple(chunks)
