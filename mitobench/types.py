@@ -82,12 +82,15 @@ class RawChunks:
         written are absent: all their voxels have ``fill_value``.
     fill_value
         Value of voxels that were never written.
+    padded
+        Whether chunks are stored whole where the volume ends within them.
     """
 
     path: str
     filters: tuple[str, ...]
     locations: dict[Shape, tuple[int, int, int]]
     fill_value: float
+    padded: bool
 
 
 class Volume(Protocol):

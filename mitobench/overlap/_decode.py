@@ -112,6 +112,7 @@ class _ChunkReader:
         self._filters = tuple(reversed(list(enumerate(raw.filters))))
         self._fill = np.broadcast_to(self._dtype.type(raw.fill_value), self._edge)
         self._bytes = self._fill.size * self._dtype.itemsize
+        self._padded = raw.padded
         self._constants = constants
         ratio = min((_CONSTANT_RATIO[name] for name in raw.filters if name in _CONSTANT_RATIO), default=None)
         self._constant_bytes = self._bytes // ratio if ratio else 0
@@ -124,18 +125,20 @@ class _ChunkReader:
         self._file.close()
 
     def read(self, index: Shape) -> AnyArray:
-        """Return a whole stored chunk; the last one of a contiguous volume may have fewer rows."""
+        """Return a stored chunk; it is whole, also where the volume ends within it, unless chunks are only rows."""
         location = self._locations.get(index)
         if location is None:
             return self._fill
         offset, size, skipped = location
         data = self._fetch(offset, size, index)
-        key = data.tobytes() if size <= self._constant_bytes else None
+        key = data.tobytes() if size <= self._constant_bytes and not skipped else None
         if key is not None and (constant := self._constants.get(key)) is not None:
             return constant
         for position, name in self._filters:
             if not skipped >> position & 1:
                 data = self._undo(name, data, index)
+        if self._padded:
+            self._check_size(data, index)
         chunk: AnyArray = data.view(self._dtype).reshape(self._edge[0], -1, self._edge[2])
         if key is not None:
             self._constants.learn(key, chunk)
@@ -143,16 +146,27 @@ class _ChunkReader:
 
     def _fetch(self, offset: int, size: int, index: Shape) -> Bytes:
         if offset < self._window_start or offset + size > self._window_stop:
-            ahead = size if 4 * size > _READ_AHEAD else _READ_AHEAD
-            if len(self._window) < ahead:
-                self._window = np.empty(ahead, np.uint8)
-            self._file.seek(offset)
-            got = self._file.readinto(self._window[:ahead].data)
-            if got < size:
-                raise self._damaged(index, "the file ends before it does")
-            self._window_start, self._window_stop = offset, offset + got
+            self._fill_window(offset, size, index)
         start = offset - self._window_start
         return self._window[start : start + size]
+
+    def _fill_window(self, offset: int, size: int, index: Shape) -> None:
+        """Read the bytes asked for and, if they are few, those that follow."""
+        if size > 2 * self._bytes + _READ_AHEAD:
+            raise self._damaged(index, f"{size} stored bytes for {self._bytes}")
+        ahead = size if 4 * size > _READ_AHEAD else _READ_AHEAD
+        if len(self._window) < ahead:
+            self._window = np.empty(ahead, np.uint8)
+        got = 0
+        try:
+            self._file.seek(offset)
+            while got < size and (count := self._file.readinto(self._window[got:ahead].data)):
+                got += count
+        except (OSError, OverflowError) as error:
+            raise self._damaged(index, f"reading it failed: {error}") from error
+        if got < size:
+            raise self._damaged(index, "the file ends before it does")
+        self._window_start, self._window_stop = offset, offset + got
 
     def _undo(self, name: str, data: Bytes, index: Shape) -> Bytes:
         """Undo one filter."""
@@ -162,6 +176,7 @@ class _ChunkReader:
         if out is None:
             out = self._buffers[name] = np.empty(self._bytes, np.uint8)
         if name == "shuffle":
+            self._check_size(data, index)
             np.copyto(out.reshape(-1, self._dtype.itemsize), data.reshape(self._dtype.itemsize, -1).T)
             return out
         decode = imagecodecs.zlibng_decode if name == "gzip" else imagecodecs.lzf_decode
@@ -169,9 +184,12 @@ class _ChunkReader:
             decoded = decode(data, out=out)
         except (RuntimeError, ValueError) as error:
             raise self._damaged(index, str(error)) from error
-        if len(decoded) != self._bytes:
-            raise self._damaged(index, f"it holds {len(decoded)} bytes, not {self._bytes}")
+        self._check_size(decoded, index)
         return out
+
+    def _check_size(self, data: Bytes, index: Shape) -> None:
+        if len(data) != self._bytes:
+            raise self._damaged(index, f"it holds {len(data)} bytes, not {self._bytes}")
 
     def _checked(self, data: Bytes, index: Shape) -> Bytes:
         content, stored = data[:-4], data[-4:]

@@ -43,4 +43,4 @@ def rows_from(path: str, start: int, shape: Shape, itemsize: int) -> RawChunks:
         for z in range(nz)
         for j in range(-(-ny // rows))
     }
-    return RawChunks(path, (), locations, 0)
+    return RawChunks(path, (), locations, fill_value=0, padded=False)

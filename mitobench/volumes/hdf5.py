@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +12,7 @@ from mitobench.errors import UnusableFileError
 from mitobench.types import AnyArray, Box, RawChunks, Shape
 from mitobench.volumes._datasets import choose_dataset
 from mitobench.volumes._rows import row_chunks, rows_from
+from mitobench.volumes.array import reading
 
 if TYPE_CHECKING:
     import h5py
@@ -64,19 +66,14 @@ class Hdf5Volume:
     @cached_property
     def raw(self) -> RawChunks | None:
         """Where the chunks lie in the file, unless only h5py can read them."""
-        return _raw_chunks(self)
+        with reading(f"{self.name}: cannot find the chunks"):
+            return _raw_chunks(self)
 
     def read(self, box: Box) -> AnyArray:
         """Return the voxels of the box, read by h5py (one thread at a time)."""
         index = box.slices if self.channel is None else (self.channel, *box.slices)
-        try:
-            block = self.dataset[index]
-        except OSError as error:
-            raise UnusableFileError(
-                f"{self.name}: cannot read voxels {box.start} to {box.stop}: the file is damaged or a filter plugin is "
-                f"missing ({_first_line(error)}); copy the file again or rewrite it with gzip"
-            ) from error
-        return block.astype(self.dtype, copy=False)  # type: ignore[no-any-return]
+        with reading(f"{self.name}: cannot read the voxels from {box.start} to {box.stop}"):
+            return self.dataset[index].astype(self.dtype, copy=False)  # type: ignore[no-any-return]
 
     def close(self) -> None:
         """Close the file, unless it is the caller's."""
@@ -94,13 +91,12 @@ def open_hdf5(path: str, dataset: str | None) -> Hdf5Volume:
     UnknownNameError, InvalidInputError
         The dataset is not there, or none was named and there are several.
     """
-    file = _open_file(path)
-    try:
+    with ExitStack() as files, reading(f"{path}: cannot be opened as HDF5"):
+        file = files.enter_context(_open_file(path))
         chosen = choose_dataset(_dataset_names(file), dataset, path)
-        return Hdf5Volume(file[chosen], path if dataset is None else f"{path}::{chosen}", file=file)
-    except BaseException:
-        file.close()
-        raise
+        volume = Hdf5Volume(file[chosen], path if dataset is None else f"{path}::{chosen}", file=file)
+        files.pop_all()
+        return volume
 
 
 def volume_of_dataset(dataset: h5py.Dataset, name: str | None = None) -> Hdf5Volume:
@@ -118,7 +114,7 @@ def _open_file(path: str) -> h5py.File:
     except PermissionError as error:
         raise UnusableFileError(f"{path}: no permission to read the file; change its mode") from error
     except OSError as error:
-        reason = _first_line(error)
+        reason = str(error)
         if "truncated file" in reason:
             raise UnusableFileError(
                 f"{path}: the HDF5 file is truncated ({Path(path).stat().st_size} bytes are there); copy it again"
@@ -127,7 +123,7 @@ def _open_file(path: str) -> h5py.File:
             raise UnusableFileError(
                 f"{path}: not an HDF5 file; expected HDF5, Zarr, TIFF, PNG sections or NumPy"
             ) from error
-        raise UnusableFileError(f"{path}: cannot be opened as HDF5 ({reason}); copy it again") from error
+        raise
 
 
 def _dataset_names(file: h5py.File) -> list[str]:
@@ -155,7 +151,7 @@ def _raw_chunks(volume: Hdf5Volume) -> RawChunks | None:
         return None
     path = dataset.file.filename
     if dataset.chunks is not None:
-        return RawChunks(path, filters, _chunk_locations(dataset), dataset.fillvalue.item())
+        return RawChunks(path, filters, _chunk_locations(dataset), dataset.fillvalue.item(), padded=True)
     # Without a place in the file, nothing was written yet or the voxels lie inside the header.
     start = dataset.id.get_offset()
     return None if start is None else rows_from(path, start, volume.shape, volume.dtype.itemsize)
@@ -179,7 +175,3 @@ def _chunk_locations(dataset: h5py.Dataset) -> dict[Shape, tuple[int, int, int]]
 
     dataset.id.chunk_iter(note)
     return locations
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().split("\n", 1)[0]
