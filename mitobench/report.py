@@ -276,8 +276,8 @@ def _volume(values: Mapping[str, Any]) -> VolumeReport:
     return VolumeReport(
         _typed(values["name"], str, "name"),
         (z, y, x),
-        Source(**values["gt"]),
-        Source(**values["pred"]),
+        _source(values["gt"]),
+        _source(values["pred"]),
         {
             metric: {bucket: _number(value) for bucket, value in buckets.items()}
             for metric, buckets in values["metrics"].items()
@@ -288,6 +288,14 @@ def _volume(values: Mapping[str, Any]) -> VolumeReport:
     )
 
 
+def _source(values: Mapping[str, Any]) -> Source:
+    source = Source(**values)
+    for key in ("name", "dtype", "fingerprint"):
+        _typed(getattr(source, key), str, key)
+    _typed(source.instances, int, "instances")
+    return source
+
+
 def _check_names(report: Report) -> None:
     """Refuse a report whose parts do not belong together."""
     if not report.volumes:
@@ -295,6 +303,8 @@ def _check_names(report: Report) -> None:
     if report.rule["rank_by"] not in report.overall:
         raise InvalidInputError(f"not a mitobench report (no overall {report.rule['rank_by']})")
     for volume in report.volumes:
+        if report.rule["rank_by"] not in volume.metrics:
+            raise InvalidInputError(f"not a mitobench report ({volume.name} has no {report.rule['rank_by']})")
         if missing := set(volume.metrics) - set(report.metrics):
             raise InvalidInputError(f"not a mitobench report (nothing is said of the metric {min(missing)})")
 

@@ -49,7 +49,8 @@ def test_a_damaged_file_is_scored_or_refused(tmp_path_factory, storage, damage, 
     try:
         report = evaluate_pair(path, GT)
     except MitobenchError as error:
-        assert str(path) in str(error)
-        assert "\n" not in str(error)
+        message = str(error)
+        assert str(path) in message
+        assert "\n" not in message
     else:
         assert report.volumes[0].shape == GT.shape

@@ -2,6 +2,8 @@
 
 import dataclasses
 import re
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -152,6 +154,19 @@ def overlap_table_of_distinct(gt, pred):
     ones = np.ones(gt.size, np.int64)
     ids = gt.ravel()[order].astype(np.uint64), pred.ravel()[order].astype(np.uint64)
     return OverlapTable(gt.size, *ids, ones, where, where + 1, where)
+
+
+def test_the_kernels_compile_where_nothing_can_be_cached():
+    code = """if True:
+        import numba.core.caching as caching
+        caching.CacheImpl._locator_classes = caching.CodeLibraryCacheImpl._locator_classes = []
+        import numpy as np
+        from mitobench import evaluate_pair
+        one = np.ones((2, 2, 2), "u1")
+        print(evaluate_pair(one, one).volumes[0].gt.instances)
+    """
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("1\n", "")
 
 
 def test_a_full_table_stops_the_kernel_before_the_line_that_might_not_fit():

@@ -85,6 +85,16 @@ def test_names_are_printed_as_they_are_and_never_as_markup():
     assert "[bold]x[/]" in to_text(evaluate_pair(one, one, name="[bold]x[/]"))
 
 
+def test_names_cannot_steer_the_terminal():
+    one = np.ones((2, 2, 2), "u1")
+    assert "\N{REPLACEMENT CHARACTER}[31mred" in to_text(evaluate_pair(one, one, name="\x1b[31mred"))
+
+
+def test_a_report_with_fewer_metrics_is_still_shown(report):
+    text = to_text(Report.from_dict(edited(report, lambda v: v["volumes"][0]["metrics"].pop("pq_75"))))
+    assert text.count("PQ") == len(report.volumes) - 1
+
+
 @pytest.mark.parametrize("path", HISTORIC, ids=lambda p: p.stem)
 def test_reports_of_every_schema_so_far_still_load(path):
     report = Report.from_json(path)
@@ -113,6 +123,8 @@ def edited(report, edit):
         (lambda v: v["metrics"].pop("ap_75"), "nothing is said of the metric ap_75"),
         (lambda v: v["rule"].update(rank_by="ap_33"), "no overall ap_33"),
         (lambda v: v.update(volumes=7), "'int' object is not iterable"),
+        (lambda v: v["volumes"][0]["gt"].update(instances="3"), "instances is '3'"),
+        (lambda v: v["volumes"][1]["metrics"].pop("ap_75"), "MitoEM-R has no ap_75"),
     ],
 )
 def test_what_is_no_report_is_refused(report, edit, reason):

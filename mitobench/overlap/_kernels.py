@@ -5,7 +5,8 @@ Each loop releases the GIL and is a plain function whose slow twin is in `mitobe
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 from numba import njit
@@ -23,15 +24,26 @@ _HASH_PRED = np.uint64(0xC2B2AE3D27D4EB4F)
 _HIGH_HALF = np.uint64(32)
 _ONE = np.uint64(1)
 
+F = TypeVar("F", bound=Callable[..., Any])
 
-@njit(nogil=True, cache=True)
+
+def _compiled(function: F) -> F:
+    """Compile on the first call, and keep the result for later runs where a folder can be written for it."""
+    try:
+        return cast("F", njit(nogil=True, cache=True)(function))
+    except RuntimeError:
+        # Neither beside this file nor in the user's cache, as in a locked-down container: compile in every run.
+        return cast("F", njit(nogil=True)(function))
+
+
+@_compiled
 def _mark_ends(gt: AnyArray, gt_next: AnyArray, pred: AnyArray, pred_next: AnyArray, ends: AnyArray) -> None:
     """Set ends[i] where the voxel after i holds another pair of ids. A loop this plain is compiled to vector code."""
     for i in range(ends.size):
         ends[i] = (gt[i] != gt_next[i]) | (pred[i] != pred_next[i])
 
 
-@njit(nogil=True, cache=True)
+@_compiled
 def _find_slot(keys: Uint64, gt_id: np.uint64, pred_id: np.uint64) -> np.uint64:
     """Return the slot that holds the pair of ids, or the free slot where it belongs (open addressing)."""
     mask = np.uint64(keys.shape[0] - 1)
@@ -44,7 +56,7 @@ def _find_slot(keys: Uint64, gt_id: np.uint64, pred_id: np.uint64) -> np.uint64:
         slot = (slot + _ONE) & mask
 
 
-@njit(nogil=True, cache=True)
+@_compiled
 def _add_run(
     keys: Uint64, rows: Int64, used: int, gt_id: np.uint64, pred_id: np.uint64, z: int, y: int, x0: int, x1: int
 ) -> int:
@@ -68,7 +80,7 @@ def _add_run(
     return used
 
 
-@njit(nogil=True, cache=True)
+@_compiled
 def count_runs(
     gt: AnyArray,
     gt_strides: tuple[int, int],

@@ -46,17 +46,17 @@ def print_report(report: Report, *, console: Console | None = None) -> None:
 
 
 def _parts(report: Report) -> Iterator[RenderableType]:
-    yield Text(f"rule {report.rule['label']}", style="bold")
+    yield Text(f"rule {_visible(report.rule['label'])}", style="bold")
     if len(report.volumes) > 1:
         yield Text(f"\n{_label(report.rule['rank_by'])}", style="bold")
         yield _benchmark_table(report)
     for volume in report.volumes:
         shape = " x ".join(map(str, volume.shape))
-        yield Text.assemble("\n", (volume.name, "bold"), f"  {shape} voxels")
+        yield Text.assemble("\n", (_visible(volume.name), "bold"), f"  {shape} voxels")
         for side, source in (("ground truth", volume.gt), ("prediction", volume.pred)):
-            yield Text(f"{side:<12}  {source.name}  ({source.instances:,} instances)", overflow="fold")
+            yield Text(f"{side:<12}  {_visible(source.name)}  ({source.instances:,} instances)", overflow="fold")
         yield _volume_table(report, volume)
-        yield from (Text(f"warning: {warning}", style="yellow") for warning in volume.warnings)
+        yield from (Text(f"warning: {_visible(warning)}", style="yellow") for warning in volume.warnings)
 
 
 def _benchmark_table(report: Report) -> Table:
@@ -64,7 +64,7 @@ def _benchmark_table(report: Report) -> Table:
     table = _table("", _PAPER_ORDER.values())
     for volume in report.volumes:
         values = volume.metrics[report.rule["rank_by"]]
-        table.add_row(Text(volume.name), *(_number(values.get(bucket)) for bucket in _PAPER_ORDER))
+        table.add_row(Text(_visible(volume.name)), *(_number(values.get(bucket)) for bucket in _PAPER_ORDER))
     table.add_section()
     table.add_row("Overall", "", "", "", _number(report.score), style="bold")
     return table
@@ -87,7 +87,8 @@ def _volume_table(report: Report, volume: VolumeReport) -> Table:
     table.add_section()
     table.add_row(f"one to one at IoU {int(iou) / 100:.2f}", style="dim")
     for family, label in _DETECTION.items():
-        add(f"{family}_{iou}", label)
+        if f"{family}_{iou}" in volume.metrics:
+            add(f"{family}_{iou}", label)
     return table
 
 
@@ -104,6 +105,11 @@ def _table(corner: str, columns: Iterable[str]) -> Table:
     for name in columns:
         table.add_column(name, justify="right")
     return table
+
+
+def _visible(text: str) -> str:
+    """Replace what would steer the terminal: reports come from strangers too."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
 def _label(metric: str) -> str:
