@@ -14,7 +14,7 @@ import numpy as np
 from mitobench import __version__
 from mitobench.errors import InputWarning, InvalidInputError
 from mitobench.matching import Matching, match
-from mitobench.metrics import compute, find_metric, instance_tables, precision_recall
+from mitobench.metrics import check_ranking, compute, find_metric, instance_tables, precision_recall
 from mitobench.overlap import DEFAULT_MEMORY, Instances, check_same_shape, overlap_pass
 from mitobench.report import Columns, MetricInfo, Report, Source, VolumeReport, overall_means
 from mitobench.rules import DEFAULT_RULE, Rule, find_rule, metric_name
@@ -141,6 +141,7 @@ def evaluate_benchmark(
         As in `evaluate_pair`.
     """
     rule = find_rule(rule)
+    check_ranking(rule)
     if not pairs:
         raise InvalidInputError("no volumes to evaluate; give at least one pair of prediction and ground truth")
     limits = {"memory": memory, "workers": workers, "progress": progress}

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 import mitobench.evaluate
 from mitobench import RULES
-from mitobench.errors import InputWarning, InvalidInputError, UnknownNameError, UnusableFileError
+from mitobench.errors import InputWarning, InvalidInputError, MitobenchError, UnknownNameError, UnusableFileError
 from mitobench.evaluate import Pair, evaluate_benchmark, evaluate_pair
 from mitobench.matching import match
 from mitobench.metrics import compute
+from mitobench.render import to_text
 from mitobench.testing import overlap_table, random_volumes
 
 BUCKETS = ("all", "small", "medium", "large")
@@ -113,6 +114,38 @@ def test_an_unknown_rule_is_refused_with_a_suggestion():
     )
     with pytest.raises(UnknownNameError, match=f"^{re.escape(message)}$"):
         evaluate_pair(np.zeros((1, 1, 1), int), np.zeros((1, 1, 1), int), rule="mitoem2020")
+
+
+@pytest.mark.parametrize(
+    ("rank_by", "message"),
+    [
+        ("tp_75", "rank_by is 'tp_75', a number of instances; allowed: a ratio, as ap_75"),
+        ("app_75", "unknown metric 'app_75', did you mean 'ap_75'?; allowed, for instance: ap_75, "),
+    ],
+)
+def test_a_rule_that_cannot_rank_is_refused_before_anything_is_read(rank_by, message):
+    rule = dataclasses.replace(RULES["mitoem-2020"], rank_by=rank_by)
+    with pytest.raises(MitobenchError, match=f"^{re.escape(message)}"):
+        evaluate_pair("nowhere.h5", "nowhere.h5", rule=rule)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"iou_thresholds": (0.3,), "rank_by": "ap_30"},
+        {"iou_thresholds": (0.5, 1.0), "rank_by": "ap_100"},
+        {"rank_by": "ap_50_95"},
+        {"rank_by": "recall_50"},
+        {"ap_matching": "greedy", "iou_thresholds": (0.01, 0.5), "rank_by": "ap_01_50"},
+    ],
+    ids=str,
+)
+def test_any_rule_has_a_score_and_a_table(changes):
+    gt, pred = volumes()
+    rule = dataclasses.replace(RULES["mitoem-2020"], **changes)
+    report = evaluate_pair(pred, gt, rule=rule)
+    assert report.score == report.volumes[0].metrics[changes["rank_by"]]["all"]
+    assert f"{report.score:.4f}" in to_text(report)
 
 
 def test_overall_is_the_mean_of_the_volumes_and_undefined_with_one_of_them():

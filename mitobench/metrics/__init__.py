@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
-from mitobench.errors import UnknownNameError, did_you_mean
+from mitobench.errors import InvalidInputError, UnknownNameError, did_you_mean
 from mitobench.metrics.average_precision import RawCurve, average_precision, precision_recall, raw_precision_recall
 from mitobench.metrics.detection import detection
 from mitobench.metrics.instances import GT_VERDICTS, PRED_VERDICTS, instance_tables
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from mitobench.matching import Matching
+    from mitobench.rules import Rule
     from mitobench.strata import Result
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Metric",
     "RawCurve",
     "average_precision",
+    "check_ranking",
     "compute",
     "detection",
     "find_metric",
@@ -120,13 +122,23 @@ def find_metric(name: str) -> Metric:
     return METRICS[family]
 
 
-def compute(matching: Matching) -> Result:
-    """Return every metric: its name -> ``all``, ``small``, ``medium``, ``large`` -> value, None where undefined.
+def check_ranking(rule: Rule) -> None:
+    """Refuse a rule that ranks by a metric that does not exist or is a count, before any voxel is read.
 
     Raises
     ------
     UnknownNameError
-        The rule ranks by a metric that does not exist.
+        No metric has this name.
+    InvalidInputError
+        The metric is a count, which has no mean over volumes.
+    """
+    metric = find_metric(rule.rank_by)
+    if metric.unit:
+        raise InvalidInputError(f"rank_by is {rule.rank_by!r}, a number of {metric.unit}; allowed: a ratio, as ap_75")
+
+
+def compute(matching: Matching) -> Result:
+    """Return every metric: its name -> ``all``, ``small``, ``medium``, ``large`` -> value, None where undefined.
 
     Examples
     --------
@@ -138,7 +150,6 @@ def compute(matching: Matching) -> Result:
     >>> result["sq_75"]
     {'all': 0.9, 'small': 0.8, 'medium': 1.0, 'large': None}
     """
-    find_metric(matching.rule.rank_by)
     result: Result = {}
     for function in dict.fromkeys(metric.function for metric in METRICS.values()):
         result |= function(matching)

@@ -117,12 +117,15 @@ def _label(metric: str) -> str:
 
     Examples
     --------
-    >>> _label("ap_75"), _label("ap_50_95"), _label("f1_50")
-    ('AP-75', 'AP .50:.95', 'F1-50')
+    >>> _label("ap_75"), _label("ap_50_95"), _label("ap_50_100"), _label("f1_50")
+    ('AP-75', 'AP .50:.95', 'AP .50:1.00', 'F1-50')
     """
     family, *numbers = metric.split("_")
     name = "AP" if family == "ap" else _DETECTION.get(family, family)
-    return f"{name} .{numbers[0]}:.{numbers[1]}" if len(numbers) == 2 else "-".join([name, *numbers])
+    if len(numbers) != 2:
+        return "-".join([name, *numbers])
+    first, last = (f"{int(number) / 100:.2f}".removeprefix("0") for number in numbers)
+    return f"{name} {first}:{last}"
 
 
 def _number(value: Value) -> str:
