@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 
+import dask.array
 import h5py
 import imagecodecs
 import numpy as np
@@ -271,3 +272,10 @@ def test_importing_the_room_loads_no_format_library():
         "print(sorted({'h5py', 'imagecodecs', 'tifffile', 'zarr', 'dask'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_dask_arrays_are_read_by_their_chunks():
+    array = np.arange(4 * 5 * 6, dtype=np.uint16).reshape(4, 5, 6)
+    volume = open_labels(dask.array.from_array(array, chunks=(2, 5, 4)))
+    assert (volume.shape, volume.dtype, volume.chunks) == ((4, 5, 6), np.uint16, (2, 5, 4))
+    assert (volume.read(Box((1, 2, 3), (4, 5, 6))) == array[1:, 2:, 3:]).all()
