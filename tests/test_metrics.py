@@ -36,6 +36,9 @@ RULE = st.sampled_from(RULE_LIST)
 SWAPPED = {"tp": "tp", "fp": "fn", "fn": "fp", "precision": "recall", "recall": "precision"}
 SWAPPED |= {family: family for family in ("f1", "accuracy", "sq", "pq")}
 UNSWAPPABLE = {"ap", "ap_mean"}
+# Those over the voxels of the ground truth change places only where neither side has background.
+PARTITION = {"voi_split": "voi_merge", "voi_merge": "voi_split", "are": "are"}
+PARTITION |= {"are_precision": "are_recall", "are_recall": "are_precision"}
 
 
 def score(counts, rule, scores=None):
@@ -55,14 +58,14 @@ def test_every_metric_is_described(metric):
     assert "." not in metric.name
     assert metric.function.__doc__
     assert ">>>" in metric.function.__doc__
-    assert metric.name in SWAPPED or metric.name in UNSWAPPABLE
+    assert metric.name in {*SWAPPED, *UNSWAPPABLE, *PARTITION}
 
 
 @given(counts=COUNTS, rule=RULE)
 def test_names_buckets_types_and_ranges(counts, rule):
     result = score(counts, rule)
     names = {metric_name(m.name, t) for m in METRICS.values() if m.per_threshold for t in rule.iou_thresholds}
-    assert set(result) == names | {"ap_50_95"}
+    assert set(result) == names | {"ap_50_95", *PARTITION}
     assert rule.rank_by in result
     for name, by_bucket in result.items():
         metric = find_metric(name)
@@ -73,6 +76,8 @@ def test_names_buckets_types_and_ranges(counts, rule):
                 assert 0 <= value <= 1
             if value is not None and metric.unit == "instances":
                 assert 0 <= value <= 6
+            if value is not None and metric.unit == "bits":
+                assert 0 <= value <= math.log2(6) + 1e-12
 
 
 @given(sizes=st.dictionaries(st.sampled_from(IDS[1:]), st.integers(4, 20), min_size=1), rule=RULE)
@@ -104,6 +109,13 @@ def test_an_empty_prediction(rule):
                 assert value == 0
             elif family in {"sq", "precision"}:
                 assert value is None
+            elif family in PARTITION:
+                # All is one part: nothing is split, and two instances are merged.
+                pairs = (3000 * 2999 + 6000 * 5999) / (9000 * 8999)
+                entropy = math.log2(3) - 2 / 3
+                expected = {"voi_split": 0, "voi_merge": entropy, "are_recall": 1, "are_precision": pairs}
+                expected["are"] = 1 - 2 * pairs / (1 + pairs)
+                assert value == pytest.approx(expected[family], rel=1e-12)
             else:
                 assert value == (0 if present[bucket] else None), (name, bucket)
 
@@ -119,7 +131,7 @@ def test_an_empty_ground_truth(rule):
                 assert value == present[bucket]
             elif family in {"tp", "fn"}:
                 assert value == 0
-            elif family in {"ap", "ap_mean", "sq", "recall"}:
+            elif family in {"ap", "ap_mean", "sq", "recall", *PARTITION}:
                 assert value is None
             else:
                 assert value == (0 if present[bucket] else None), (name, bucket)
@@ -152,6 +164,15 @@ def test_swapped_sides(counts, rule):
             value = result[metric_name(family, t)][ALL]
             expected = swapped[metric_name(partner, t)][ALL]
             assert value == (None if expected is None else pytest.approx(expected, rel=1e-14))
+
+
+@given(counts=st.dictionaries(st.tuples(*[st.sampled_from(IDS[1:])] * 2), st.integers(1, 12)), rule=RULE)
+def test_swapped_partitions_without_background(counts, rule):
+    rule = replace(rule, min_gt_size=0)
+    result, swapped = score(counts, rule), score({(p, g): n for (g, p), n in counts.items()}, rule)
+    for family, partner in PARTITION.items():
+        expected = swapped[partner][ALL]
+        assert result[family][ALL] == (None if expected is None else pytest.approx(expected, rel=1e-12, abs=1e-12))
 
 
 @given(blocks=st.lists(COUNTS, max_size=3), rule=RULE)

@@ -11,6 +11,7 @@ from mitobench.errors import InvalidInputError, UnknownNameError, did_you_mean
 from mitobench.metrics.average_precision import RawCurve, average_precision, precision_recall, raw_precision_recall
 from mitobench.metrics.detection import detection
 from mitobench.metrics.instances import GT_VERDICTS, PRED_VERDICTS, instance_tables
+from mitobench.metrics.partition import rand_error, variation_of_information
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -32,7 +33,9 @@ __all__ = [
     "find_metric",
     "instance_tables",
     "precision_recall",
+    "rand_error",
     "raw_precision_recall",
+    "variation_of_information",
 ]
 
 _THRESHOLDS = re.compile(r"(?P<family>.+?)(?P<first>_[0-9]{2,3})(?P<last>_[0-9]{2,3})?")
@@ -95,6 +98,46 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
             Metric(name="accuracy", summary="pairs among pairs and errors", function=detection),
             Metric(name="sq", summary="segmentation quality: mean IoU of the pairs", function=detection),
             Metric(name="pq", summary="panoptic quality: segmentation quality times F1", function=detection),
+            Metric(
+                name="voi_split",
+                summary="variation of information by splits",
+                direction="lower",
+                unit="bits",
+                per_threshold=False,
+                per_bucket=False,
+                function=variation_of_information,
+            ),
+            Metric(
+                name="voi_merge",
+                summary="variation of information by mergers",
+                direction="lower",
+                unit="bits",
+                per_threshold=False,
+                per_bucket=False,
+                function=variation_of_information,
+            ),
+            Metric(
+                name="are",
+                summary="adapted Rand error",
+                direction="lower",
+                per_threshold=False,
+                per_bucket=False,
+                function=rand_error,
+            ),
+            Metric(
+                name="are_precision",
+                summary="voxel pairs of one prediction that are of one ground truth",
+                per_threshold=False,
+                per_bucket=False,
+                function=rand_error,
+            ),
+            Metric(
+                name="are_recall",
+                summary="voxel pairs of one ground truth that are of one prediction",
+                per_threshold=False,
+                per_bucket=False,
+                function=rand_error,
+            ),
         )
     }
 )
@@ -139,6 +182,8 @@ def check_ranking(rule: Rule) -> None:
 
 def compute(matching: Matching) -> Result:
     """Return every metric: its name -> ``all``, ``small``, ``medium``, ``large`` -> value, None where undefined.
+
+    Metrics of the whole volume, such as the Rand error, have ``all`` only.
 
     Examples
     --------

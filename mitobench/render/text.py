@@ -30,6 +30,7 @@ _DETECTION = {
     "sq": "SQ (mean IoU)",
     "pq": "PQ",
 }
+_PARTITION = {"voi_split": "VOI split (bits)", "voi_merge": "VOI merge (bits)", "are": "Adapted Rand error"}
 
 
 def to_text(report: Report, *, width: int = 100) -> str:
@@ -77,7 +78,7 @@ def _volume_table(report: Report, volume: VolumeReport) -> Table:
 
     def add(metric: str, label: str, style: str = "") -> None:
         values = volume.metrics[metric]
-        table.add_row(label, *(_number(values.get(bucket)) for bucket in _BUCKETS), style=style)
+        table.add_row(label, *(_number(values[b]) if b in values else "" for b in _BUCKETS), style=style)
 
     add(rank_by, _label(rank_by), "bold")
     for metric in volume.metrics:
@@ -89,6 +90,10 @@ def _volume_table(report: Report, volume: VolumeReport) -> Table:
     for family, label in _DETECTION.items():
         if f"{family}_{iou}" in volume.metrics:
             add(f"{family}_{iou}", label)
+    table.add_section()
+    for metric, label in _PARTITION.items():
+        if metric in volume.metrics:
+            add(metric, label)
     return table
 
 
