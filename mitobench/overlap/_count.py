@@ -182,7 +182,7 @@ def _is_one_value(block: AnyArray) -> bool:
 
 
 def _unsigned(block: AnyArray) -> AnyArray:
-    return block.view(f"u{block.dtype.itemsize}")
+    return block if block.dtype.kind == "u" else block.view(f"u{block.dtype.itemsize}")
 
 
 def _lines(block: AnyArray) -> tuple[AnyArray, tuple[int, int]]:

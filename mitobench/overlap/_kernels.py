@@ -37,10 +37,12 @@ def _compiled(function: F) -> F:
 
 
 @_compiled
-def _mark_ends(gt: AnyArray, gt_next: AnyArray, pred: AnyArray, pred_next: AnyArray, ends: AnyArray) -> None:
+def _mark_ends(gt: AnyArray, gt_start: int, pred: AnyArray, pred_start: int, ends: AnyArray, count: int) -> None:
     """Set ends[i] where the voxel after i holds another pair of ids. A loop this plain is compiled to vector code."""
-    for i in range(ends.size):
-        ends[i] = (gt[i] != gt_next[i]) | (pred[i] != pred_next[i])
+    gt_line = gt[gt_start : gt_start + count + 1]
+    pred_line = pred[pred_start : pred_start + count + 1]
+    for i in range(count):
+        ends[i] = (gt_line[i] != gt_line[i + 1]) | (pred_line[i] != pred_line[i + 1])
 
 
 @_compiled
@@ -121,33 +123,29 @@ def count_runs(
         Lines counted so far: all of them, or fewer when the table has to grow before the next one; and slots in use.
     """
     nz, ny, nx = shape
+    words = (nx + 7) // 8
     for line in range(first_line, nz * ny):
         if 2 * (used + nx) > keys.shape[0]:
             return line, used
         z, y = line // ny, line % ny
-        gt_line = gt[z * gt_strides[0] + y * gt_strides[1] :][:nx]
-        pred_line = pred[z * pred_strides[0] + y * pred_strides[1] :][:nx]
-        _mark_ends(gt_line[:-1], gt_line[1:], pred_line[:-1], pred_line[1:], ends[: nx - 1])
+        gt_start = z * gt_strides[0] + y * gt_strides[1]
+        pred_start = z * pred_strides[0] + y * pred_strides[1]
+        # With the voxel behind the line, where there is one, the count is that of whole vectors for most widths.
+        behind = gt_start + nx < gt.size and pred_start + nx < pred.size
+        _mark_ends(gt, gt_start, pred, pred_start, ends, nx if behind else nx - 1)
         ends[nx - 1] = 1
-        ends[nx : nx + 8] = 0
+        for i in range(nx, 8 * words):
+            ends[i] = 0
         run_start = 0
-        for word in range((nx + 7) // 8):
+        for word in range(words):
             if ends_by_8[word] == 0:
                 continue
             for i in range(8 * word, 8 * word + 8):
                 if ends[i] == 0:
                     continue
-                if gt_line[i] != 0 or pred_line[i] != 0:
-                    used = _add_run(
-                        keys,
-                        rows,
-                        used,
-                        np.uint64(gt_line[i]),
-                        np.uint64(pred_line[i]),
-                        start[0] + z,
-                        start[1] + y,
-                        start[2] + run_start,
-                        start[2] + i + 1,
-                    )
+                gt_id, pred_id = np.uint64(gt[gt_start + i]), np.uint64(pred[pred_start + i])
+                if gt_id != 0 or pred_id != 0:
+                    x0, x1 = start[2] + run_start, start[2] + i + 1
+                    used = _add_run(keys, rows, used, gt_id, pred_id, start[0] + z, start[1] + y, x0, x1)
                 run_start = i + 1
     return nz * ny, used
