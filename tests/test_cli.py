@@ -276,6 +276,7 @@ def test_a_failed_write_leaves_the_old_file(folder, capsys, monkeypatch):
     assert (folder / "r.json").read_text() == "old"
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="watches the process through /proc")
 def test_ctrl_c_ends_with_130_and_leaves_no_file(tmp_path):
     """Many small chunks keep the pass busy for seconds."""
     rng = np.random.default_rng(0)
