@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Pair", "evaluate_benchmark", "evaluate_pair"]
 
+_MASK_SHARE = 0.9
+"""A single id that covers this share of the foreground ..."""
+_MASK_PIECES = 10
+"""... in so many pieces in one section is probably a mask."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Pair:
@@ -168,7 +173,7 @@ class _Opened:
         _close_later(files, pair.gt, self.gt)
         check_same_shape(self.gt, self.pred)
         self.scores = None if pair.scores is None else read_scores(pair.scores)
-        self.scores_name = str(pair.scores) if isinstance(pair.scores, str) else "scores"
+        self.scores_name = str(pair.scores) if isinstance(pair.scores, str | PathLike) else "scores"
         self.heat_map = () if pair.heat_map is None else open_image(pair.heat_map)
         for channel in self.heat_map:
             _close_later(files, pair.heat_map, channel)
@@ -251,10 +256,6 @@ def _warn_of_mask(volume: LabelVolume, instances: Instances) -> list[str]:
     )
     warnings.warn(text, InputWarning, stacklevel=2)
     return [text]
-
-
-_MASK_SHARE = 0.9
-_MASK_PIECES = 10
 
 
 def _pieces_in_section(volume: LabelVolume, instances: Instances, position: int) -> int:
