@@ -284,8 +284,14 @@ def test_ctrl_c_ends_with_130_and_leaves_no_file(tmp_path):
     for name in ("gt", "pred"):
         with h5py.File(tmp_path / f"{name}.h5", "w") as file:
             file.create_dataset("main", data=noise, chunks=(1, 16, 16), compression="gzip")
-    command = [sys.executable, "-m", "mitobench", "evaluate", "pred.h5", "gt.h5", "--json", "r.json", "--workers", "1"]
-    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    # A shell that runs the tests in its background has them ignore the signal, and programs inherit that.
+    code = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); from mitobench.cli import main;"
+        "sys.exit(main(['evaluate', 'pred.h5', 'gt.h5', '--json', 'r.json', '--workers', '1']))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     deadline = time.monotonic() + 60
     while not counting(process.pid) and time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.01)
