@@ -10,6 +10,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -217,6 +218,20 @@ def test_skipped_filters_and_user_blocks_are_respected(tmp_path):
     assert chunked.raw is not None
     assert flat.raw is not None
     assert_same(overlap_pass(chunked, flat), overlap_table(data, data))
+
+
+def test_mapped_files_are_counted_from_their_rows(tmp_path):
+    """Wider than what is read at a time, so that sections are cut into rows, the last cut a shorter one."""
+    gt, pred = (v.repeat(16, axis=1).repeat(90, axis=2).astype("u4") for v in pair(edge=12))
+    np.save(tmp_path / "gt.npy", gt)
+    tifffile.imwrite(tmp_path / "pred.tif", pred, photometric="minisblack")
+    volumes = [open_labels(tmp_path / name) for name in ("gt.npy", "pred.tif")]
+    assert [volume.raw is not None for volume in volumes] == [True, True]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mitobench.volumes._rows._BYTES", 50 * gt.strides[1])
+        volumes = [open_labels(tmp_path / name) for name in ("gt.npy", "pred.tif")]
+        assert volumes[0].chunks == (1, 50, gt.shape[2])
+        assert_same(overlap_pass(*volumes), overlap_table(gt, pred))
 
 
 def test_a_file_open_for_writing_is_read_through_h5py(tmp_path):

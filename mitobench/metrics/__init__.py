@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
@@ -72,6 +73,8 @@ class Metric:
     function: Callable[[Matching], Result]
 
 
+_of_volume = partial(Metric, per_threshold=False, per_bucket=False)
+
 METRICS: Mapping[str, Metric] = MappingProxyType(
     {
         metric.name: metric
@@ -98,44 +101,29 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
             Metric(name="accuracy", summary="pairs among pairs and errors", function=detection),
             Metric(name="sq", summary="segmentation quality: mean IoU of the pairs", function=detection),
             Metric(name="pq", summary="panoptic quality: segmentation quality times F1", function=detection),
-            Metric(
+            _of_volume(
                 name="voi_split",
                 summary="variation of information by splits",
                 direction="lower",
                 unit="bits",
-                per_threshold=False,
-                per_bucket=False,
                 function=variation_of_information,
             ),
-            Metric(
+            _of_volume(
                 name="voi_merge",
                 summary="variation of information by mergers",
                 direction="lower",
                 unit="bits",
-                per_threshold=False,
-                per_bucket=False,
                 function=variation_of_information,
             ),
-            Metric(
-                name="are",
-                summary="adapted Rand error",
-                direction="lower",
-                per_threshold=False,
-                per_bucket=False,
-                function=rand_error,
-            ),
-            Metric(
+            _of_volume(name="are", summary="adapted Rand error", direction="lower", function=rand_error),
+            _of_volume(
                 name="are_precision",
                 summary="voxel pairs of one prediction that are of one ground truth",
-                per_threshold=False,
-                per_bucket=False,
                 function=rand_error,
             ),
-            Metric(
+            _of_volume(
                 name="are_recall",
                 summary="voxel pairs of one ground truth that are of one prediction",
-                per_threshold=False,
-                per_bucket=False,
                 function=rand_error,
             ),
         )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mitobench.matching import assign
+from mitobench.metrics._ratio import ratio
 from mitobench.rules import metric_name
 from mitobench.strata import ALL, BUCKETS
 
@@ -97,14 +98,10 @@ def _values(tp: int, fp: int, fn: int, iou: list[float]) -> dict[str, Value]:
         "tp": tp,
         "fp": fp,
         "fn": fn,
-        "precision": _ratio(tp, tp + fp),
-        "recall": _ratio(tp, tp + fn),
-        "f1": _ratio(2 * tp, 2 * tp + fp + fn),
-        "accuracy": _ratio(tp, tp + fp + fn),
-        "sq": _ratio(iou_sum, tp),
-        "pq": _ratio(iou_sum, tp + fp / 2 + fn / 2),
+        "precision": ratio(tp, tp + fp),
+        "recall": ratio(tp, tp + fn),
+        "f1": ratio(2 * tp, 2 * tp + fp + fn),
+        "accuracy": ratio(tp, tp + fp + fn),
+        "sq": ratio(iou_sum, tp),
+        "pq": ratio(iou_sum, tp + fp / 2 + fn / 2),
     }
-
-
-def _ratio(part: float, whole: float) -> float | None:
-    return part / whole if whole else None

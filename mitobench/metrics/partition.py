@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mitobench.metrics._ratio import ratio
 from mitobench.strata import ALL
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def variation_of_information(matching: Matching) -> Result:
     ``voi_split`` is the conditional entropy of the predicted id given the true one: the sum of n / N * log2(g / n) over
     all pairs of a ground truth and a prediction, with n voxels shared, g voxels of the ground truth, N voxels in all;
     0 if no ground truth is divided. ``voi_merge`` is that of the true id given the predicted one, with the voxels of
-    the prediction in place of g; 0 if no prediction joins any. Both are below log2(N).
+    the prediction in place of g; 0 if no prediction joins any. Both are at most log2(N).
 
     Only voxels in the ground truth count, crumbs that the rule drops left out. What the prediction left empty there is
     one more part of it, as in other implementations. None without any ground truth.
@@ -65,8 +66,7 @@ def rand_error(matching: Matching) -> Result:
     ``are_precision`` is the share of the voxel pairs within one prediction that are also within one ground truth: low
     when instances are merged. ``are_recall`` is the share of the voxel pairs within one ground truth that are also
     within one prediction: low when instances are split. ``are`` is 1 minus their harmonic mean: 0 for the same
-    partition, up to 1. Some implementations, scikit-image 0.26 for one, swap the
-    names of the two parts.
+    partition, up to 1. Some implementations, scikit-image 0.26 for one, swap the names of the two parts.
 
     Voxels count as in `variation_of_information`. Pairs are counted in Python integers, exact at any volume. None where
     no pair of voxels lies within one instance.
@@ -93,9 +93,9 @@ def rand_error(matching: Matching) -> Result:
     cells = _Cells.of(matching)
     both, in_gt, in_pred = (_pairs_within(sizes) for sizes in (cells.shared, cells.gt_size, cells.pred_size))
     return {
-        "are": {ALL: _ratio(in_gt + in_pred - 2 * both, in_gt + in_pred)},
-        "are_precision": {ALL: _ratio(both, in_pred)},
-        "are_recall": {ALL: _ratio(both, in_gt)},
+        "are": {ALL: ratio(in_gt + in_pred - 2 * both, in_gt + in_pred)},
+        "are_precision": {ALL: ratio(both, in_pred)},
+        "are_recall": {ALL: ratio(both, in_gt)},
     }
 
 
@@ -142,7 +142,3 @@ def _unknown(shared: Int64, whole: Int64) -> Value:
 def _pairs_within(sizes: Int64) -> int:
     """Count ordered pairs of two voxels in the same part: beyond int64 for parts of 3.0e9 voxels."""
     return sum(n * (n - 1) for n in sizes.tolist())
-
-
-def _ratio(part: int, whole: int) -> Value:
-    return part / whole if whole else None

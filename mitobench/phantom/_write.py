@@ -53,8 +53,8 @@ def write_label_pair(
     """
     if Path(gt_path).resolve() == Path(pred_path).resolve():
         raise InvalidInputError(f"gt_path and pred_path are both {gt_path}; name two files")
-    plan = plan_labels(shape, **options)
     chunks = None if chunks is None else check_shape("chunks", chunks)
+    plan = plan_labels(shape, **options)
     with replacing(gt_path) as gt_part, replacing(pred_path) as pred_part:
         for turn, (part, strokes) in enumerate(((gt_part, plan.gt), (pred_part, plan.pred))):
 
