@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from mitobench.types import PathOrStr
 
-__all__ = ["check_output_folder", "replacing"]
+__all__ = ["check_new_folder", "check_output_folder", "making_folder", "replacing"]
 
 
 def check_output_folder(path: PathOrStr) -> Path:
@@ -54,3 +54,37 @@ def replacing(path: PathOrStr) -> Iterator[Path]:
         raise UnusableFileError(f"cannot write {path}: {reason}; free space or name another folder") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_new_folder(path: PathOrStr) -> Path:
+    """Return the path if it is a folder or one can be made there.
+
+    Raises
+    ------
+    UnusableFileError
+        The folder around it is absent, or the path is a file.
+    """
+    folder = Path(path)
+    if not folder.parent.is_dir():
+        raise UnusableFileError(f"cannot make {folder}: the folder {folder.parent} does not exist; create it first")
+    if folder.exists() and not folder.is_dir():
+        raise UnusableFileError(f"cannot make {folder}: File exists; name another folder")
+    return folder
+
+
+@contextmanager
+def making_folder(path: PathOrStr) -> Iterator[Path]:
+    """Make a folder where there is none, and take it away again if the block fails and it is still empty."""
+    folder = check_new_folder(path)
+    there = folder.is_dir()
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise UnusableFileError(f"cannot make {folder}: {error.strerror}; name another folder") from error
+    try:
+        yield folder
+    except BaseException:
+        if not there:
+            with suppress(OSError):
+                folder.rmdir()
+        raise

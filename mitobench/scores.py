@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
+from mitobench._tables import TableKind, check_there, numbers_by_id, pairs_of_array, pairs_of_csv
 from mitobench.errors import InvalidInputError, UnusableFileError
 from mitobench.overlap import DEFAULT_MEMORY, check_same_shape, stream
 from mitobench.types import AnyArray, Box, Float64, LabelVolume, PathOrStr, Progress, Uint64, Volume
@@ -19,7 +18,12 @@ __all__ = ["Scores", "heat_map_scores", "read_scores"]
 Scores: TypeAlias = Mapping[int, float] | AnyArray | PathOrStr
 """Id -> score, an (n, 2) array of id and score, or a CSV, NPY or HDF5 file of such a table."""
 
-_EXPECTED = "expected two columns, id and score"
+_KIND = TableKind(
+    value="score",
+    table="score table",
+    columns=(("id", "score"),),
+    expected="expected two columns, id and score",
+)
 
 
 def read_scores(scores: Scores) -> dict[int, float]:
@@ -39,17 +43,17 @@ def read_scores(scores: Scores) -> dict[int, float]:
         The file is missing or damaged.
     """
     if isinstance(scores, Mapping):
-        return _unique(scores.items(), "scores")
+        return numbers_by_id(scores.items(), "scores", _KIND)
     if isinstance(scores, np.ndarray):
-        return _unique(_pairs(scores, "scores"), "scores")
+        return numbers_by_id(pairs_of_array(scores, "scores", _KIND), "scores", _KIND)
     name = str(scores)
     path = name.rpartition("::")[0] or name
-    if not Path(path).is_file():
-        raise UnusableFileError(f"{path}: the score table does not exist; check the path")
+    check_there(path, _KIND)
     suffix = Path(path).suffix.lower()
     if suffix in {".csv", ".txt", ".tsv"}:
-        return _unique(_read_csv(path), name)
-    return _unique(_pairs(_read_npy(path) if suffix == ".npy" else _read_hdf5(name), name), name)
+        return numbers_by_id(pairs_of_csv(path, _KIND), name, _KIND)
+    table = _read_npy(path) if suffix == ".npy" else _read_hdf5(name)
+    return numbers_by_id(pairs_of_array(table, name, _KIND), name, _KIND)
 
 
 def heat_map_scores(
@@ -133,36 +137,13 @@ def _sum_by(index: AnyArray, values: AnyArray) -> Float64:
     return np.bincount(index, values).astype(np.float64, copy=False)
 
 
-def _read_csv(path: str) -> list[tuple[Any, Any]]:
-    try:
-        with Path(path).open(newline="", encoding="utf-8-sig") as file:
-            sample = file.read(4096)
-            file.seek(0)
-            delimiter = next((mark for mark in ",;\t" if mark in sample), " ")
-            rows = [row for row in csv.reader(file, delimiter=delimiter, skipinitialspace=True) if row]
-    except (UnicodeDecodeError, csv.Error, OSError) as error:
-        raise UnusableFileError(f"{path}: cannot be read as CSV ({error}); {_EXPECTED}") from error
-    if rows and not _is_number(rows[0][0]):
-        header = [cell.strip().lower() for cell in rows[0]]
-        if not {"id", "score"} <= set(header):
-            raise InvalidInputError(f"{path}: the columns are {', '.join(header)}; {_EXPECTED}")
-        columns = header.index("id"), header.index("score")
-        rows = rows[1:]
-    else:
-        columns = 0, 1
-    for number, row in enumerate(rows, 1):
-        if len(row) <= max(columns):
-            raise InvalidInputError(f"{path}: row {number} has {len(row)} column(s); {_EXPECTED}")
-    return [(row[columns[0]], row[columns[1]]) for row in rows]
-
-
 def _read_npy(path: str) -> AnyArray:
     try:
         table = np.load(path, allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
-        raise UnusableFileError(f"{path}: not a NumPy file without objects ({error}); {_EXPECTED}") from error
+        raise UnusableFileError(f"{path}: not a NumPy file without objects ({error}); {_KIND.expected}") from error
     if not isinstance(table, np.ndarray):
-        raise UnusableFileError(f"{path}: not a single NumPy array; {_EXPECTED}")
+        raise UnusableFileError(f"{path}: not a single NumPy array; {_KIND.expected}")
     return table
 
 
@@ -175,49 +156,3 @@ def _read_hdf5(name: str) -> AnyArray:
         return np.asarray(table.dataset[()])
     finally:
         table.close()
-
-
-def _pairs(table: AnyArray, name: str) -> Iterable[tuple[Any, Any]]:
-    if table.dtype.names and {"id", "score"} <= set(table.dtype.names):
-        return zip(table["id"].tolist(), table["score"].tolist(), strict=True)
-    if table.ndim != 2 or table.shape[1] != 2 or table.dtype.kind not in "iuf":
-        raise InvalidInputError(f"{name}: the score table has shape {table.shape} and type {table.dtype}; {_EXPECTED}")
-    if table.dtype.kind == "f" and len(table) and np.abs(table[:, 0]).max() > 2**53:
-        raise InvalidInputError(
-            f"{name}: ids above 2^53 are not exact as {table.dtype}; store the ids as integers, in a CSV for example"
-        )
-    return zip(table[:, 0].tolist(), table[:, 1].tolist(), strict=True)
-
-
-def _unique(pairs: Iterable[tuple[Any, Any]], name: str) -> dict[int, float]:
-    scores: dict[int, float] = {}
-    for raw_id, raw_score in pairs:
-        instance = _whole(raw_id)
-        if instance is None or instance < 1:
-            raise InvalidInputError(f"{name}: {raw_id!r} is not an instance id; expected positive integers")
-        if instance in scores:
-            raise InvalidInputError(f"{name}: id {instance} occurs twice; give one score for each id")
-        if not _is_number(raw_score) or not math.isfinite(float(raw_score)):
-            raise InvalidInputError(f"{name}: the score of id {instance} is {raw_score!r}; expected a finite number")
-        scores[instance] = float(raw_score)
-    return scores
-
-
-def _whole(value: Any) -> int | None:  # noqa: ANN401 - a cell of any table
-    """Return the integer that a cell means, or None; a float table, or a CSV made of one, has 7.0 for 7."""
-    try:
-        if isinstance(value, int | np.integer):
-            return int(value)
-        if isinstance(value, str) and value.strip().isdecimal():
-            return int(value)
-        return int(float(value)) if float(value).is_integer() else None
-    except (TypeError, ValueError, OverflowError):
-        return None
-
-
-def _is_number(value: Any) -> bool:  # noqa: ANN401
-    try:
-        float(value)
-    except (TypeError, ValueError):
-        return False
-    return True
