@@ -20,6 +20,7 @@ lint: .venv/test.done
 bench: .venv/test.done
 	$(BIN)/python -m benchmarks.bench_pair --shape 200,2048,2048
 	$(BIN)/python -m benchmarks.bench_pair --shape 100,2048,2048 --in-memory
+	$(BIN)/python -m benchmarks.bench_intervals
 	$(BIN)/python -m pytest benchmarks --benchmark-enable --benchmark-only
 
 clean:

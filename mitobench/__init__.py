@@ -4,9 +4,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mitobench.compare import Comparison, compare_pair
     from mitobench.errors import InputWarning, MitobenchError
     from mitobench.evaluate import Pair, evaluate_benchmark, evaluate_pair
     from mitobench.report import Report
+    from mitobench.resampling import Bootstrap
     from mitobench.rules import RULES, Rule
     from mitobench.volumes import open_labels
 
@@ -14,11 +16,14 @@ __version__ = "0.1.0"
 
 __all__ = [
     "RULES",
+    "Bootstrap",
+    "Comparison",
     "InputWarning",
     "MitobenchError",
     "Pair",
     "Report",
     "Rule",
+    "compare_pair",
     "evaluate_benchmark",
     "evaluate_pair",
     "open_labels",
@@ -26,11 +31,14 @@ __all__ = [
 
 _HOMES = {
     "RULES": "rules",
+    "Bootstrap": "resampling",
+    "Comparison": "compare",
     "InputWarning": "errors",
     "MitobenchError": "errors",
     "Pair": "evaluate",
     "Report": "report",
     "Rule": "rules",
+    "compare_pair": "compare",
     "evaluate_benchmark": "evaluate",
     "evaluate_pair": "evaluate",
     "open_labels": "volumes",

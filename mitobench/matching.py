@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from mitobench.associations import Associations, associate, best_pairs
 from mitobench.errors import InvalidInputError
 from mitobench.rules import exact_iou, find_rule
-from mitobench.strata import size_bucket
+from mitobench.strata import cable_bucket, size_bucket
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from mitobench.strata import Int8
     from mitobench.types import Float64, Int64, Uint64
 
-__all__ = ["Assignment", "Matching", "assign", "best_pairs", "match"]
+__all__ = ["Assignment", "Matching", "assign", "check_cable_lengths", "match"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,10 +38,12 @@ class Matching:
         The overlap table that all this was made from, crumbs and background included.
     gt, pred
         Instances by ascending id, the ground truth without the rule's crumbs. Sizes are never reduced.
-    gt_bucket, pred_bucket
-        int8 (n,), index in `mitobench.strata.BUCKETS` of each instance's own size.
     score
         float64 (n,), confidence of each prediction; its voxel count unless given.
+    scores_given
+        Whether the scores are not the voxel counts.
+    cable_length
+        float64 (n,), nm, of each ground truth; None where the rule's buckets do not measure it and none were given.
     pair_gt, pair_pred
         int64 (m,), positions in ``gt`` and ``pred``: the pairs, sorted by ``pair_gt``, then ``pair_pred``.
     pair_overlap
@@ -53,13 +56,35 @@ class Matching:
     table: OverlapTable
     gt: Instances
     pred: Instances
-    gt_bucket: Int8
-    pred_bucket: Int8
     score: Float64
+    scores_given: bool
+    cable_length: Float64 | None
     pair_gt: Int64
     pair_pred: Int64
     pair_overlap: Int64
     pair_iou: Float64
+
+    @cached_property
+    def gt_bucket(self) -> Int8:
+        """Index in `mitobench.strata.BUCKETS` of each ground truth, int8 (n,)."""
+        if self.rule.size_by == "voxels":
+            return size_bucket(self.gt.size, self.rule.size_thresholds)
+        assert self.cable_length is not None  # noqa: S101 - match refuses such a rule without lengths
+        return cable_bucket(self.cable_length, self.rule.size_thresholds)
+
+    @cached_property
+    def pred_bucket(self) -> Int8:
+        """Index in `mitobench.strata.BUCKETS` of each prediction, int8 (n,)."""
+        if self.rule.size_by == "voxels":
+            return size_bucket(self.pred.size, self.rule.size_thresholds)
+        highest = np.zeros(len(self.gt) + len(self.pred), np.int8)
+        np.maximum.at(highest, self.associations.gt_group, self.gt_bucket)
+        return highest[self.associations.pred_group]
+
+    @cached_property
+    def associations(self) -> Associations:
+        """Which instances belong together, and how."""
+        return associate(self.pair_gt, self.pair_pred, self.pair_iou, len(self.gt), self.pred.size)
 
     @cached_property
     def best_of_gt(self) -> Int64:
@@ -97,7 +122,13 @@ class Assignment:
         return len(self.iou)
 
 
-def match(table: OverlapTable, rule: str | Rule, *, scores: Mapping[int, float] | None = None) -> Matching:
+def match(
+    table: OverlapTable,
+    rule: str | Rule,
+    *,
+    scores: Mapping[int, float] | None = None,
+    cable_lengths: Mapping[int, float] | None = None,
+) -> Matching:
     """Return the instances and pairs of an overlap table as a rule sees them.
 
     Parameters
@@ -108,15 +139,23 @@ def match(table: OverlapTable, rule: str | Rule, *, scores: Mapping[int, float] 
         A `Rule`, or the name of one in `RULES`.
     scores
         Confidence of each prediction by id, one for each and no other; the voxel counts if not given.
+    cable_lengths
+        Length in nm of the skeleton of each ground truth by id, one for each and no other.
 
     Raises
     ------
     InvalidInputError
-        Scores are missing, belong to no prediction, or are not finite numbers.
+        Scores or lengths are missing, belong to no instance, or are not finite numbers; a length is negative; the
+        rule's buckets measure cable length and none are given.
     UnknownNameError
         No rule has this name.
     """
     rule = find_rule(rule)
+    if rule.size_by == "cable-length" and cable_lengths is None:
+        raise InvalidInputError(
+            f"the buckets of the rule {rule.name} measure cable length, which is not given; give the length in nm of "
+            "each ground truth"
+        )
     kept = table.gt.size >= rule.min_gt_size
     gt, pred = _only(table.gt, kept), table.pred
     rows = np.flatnonzero((table.gt_id != 0) & (table.pred_id != 0))
@@ -129,9 +168,9 @@ def match(table: OverlapTable, rule: str | Rule, *, scores: Mapping[int, float] 
         table=table,
         gt=gt,
         pred=pred,
-        gt_bucket=size_bucket(gt.size, rule.size_thresholds),
-        pred_bucket=size_bucket(pred.size, rule.size_thresholds),
-        score=pred.size.astype(np.float64) if scores is None else _scores(scores, pred.id),
+        score=pred.size.astype(np.float64) if scores is None else _by_id(_SCORES, scores, pred.id),
+        scores_given=scores is not None,
+        cable_length=None if cable_lengths is None else check_cable_lengths(cable_lengths, table.gt.id)[kept],
         pair_gt=pair_gt,
         pair_pred=pair_pred,
         pair_overlap=overlap,
@@ -141,36 +180,6 @@ def match(table: OverlapTable, rule: str | Rule, *, scores: Mapping[int, float] 
         # `100 n >= 75 union` would.
         pair_iou=overlap / (gt.size[pair_gt] + pred.size[pair_pred] - overlap),
     )
-
-
-def best_pairs(owner: Int64, iou: Float64, owners: int) -> Int64:
-    """Return the position of the pair of highest IoU of each owner, -1 for an owner without a pair.
-
-    Parameters
-    ----------
-    owner
-        int64 (m,), the instance of one side in each pair.
-    iou
-        float64 (m,).
-    owners
-        Number of instances on that side.
-
-    Returns
-    -------
-    int64 (owners,)
-        Ties go to the pair that comes first, in a `Matching` the partner of smallest id.
-
-    Examples
-    --------
-    >>> best_pairs(np.array([0, 0, 2, 2]), np.array([0.1, 0.6, 0.5, 0.5]), 3)
-    array([ 1, -1,  2])
-    """
-    best = np.full(owners, -1, np.int64)
-    # lexsort is stable: pairs of the same owner and IoU keep their order.
-    order = np.lexsort((-iou, owner))
-    first = np.diff(owner[order], prepend=-1) != 0
-    best[owner[order[first]]] = order[first]
-    return best
 
 
 def assign(matching: Matching, iou_threshold: float) -> Assignment:
@@ -229,15 +238,42 @@ def _only(instances: Instances, kept: NDArray[np.bool_]) -> Instances:
     return replace(instances, **columns)
 
 
-def _scores(scores: Mapping[int, float], ids: Uint64) -> Float64:
-    wanted = ids.tolist()
-    _refuse("no score for the predicted ids", (i for i in wanted if i not in scores), "give one for each")
-    predicted = set(wanted)
-    _refuse("scores for ids that are not in the prediction:", (i for i in scores if i not in predicted), "remove them")
-    values = np.array([_number(scores[i]) for i in wanted], np.float64)
-    bad = ids[~np.isfinite(values)].tolist()
-    _refuse("scores that are not finite numbers, of the ids", bad, "give numbers")
+class _Words(NamedTuple):
+    """How to speak of values by id."""
+
+    one: str
+    many: str
+    those: str
+    side: str
+
+
+_SCORES = _Words("score", "scores", "predicted ids", "prediction")
+_LENGTHS = _Words("cable length", "cable lengths", "ground-truth ids", "ground truth")
+
+
+def check_cable_lengths(lengths: Mapping[int, float], ids: Uint64) -> Float64:
+    """Return the length of each id, float64 (n,).
+
+    Raises
+    ------
+    InvalidInputError
+        A length is missing, negative or not finite, or belongs to none of the ids.
+    """
+    values = _by_id(_LENGTHS, lengths, ids)
+    _refuse("cable lengths that are negative, of the ids", ids[values < 0].tolist(), "give nm from 0")
     return values
+
+
+def _by_id(words: _Words, values: Mapping[int, float], ids: Uint64) -> Float64:
+    wanted = ids.tolist()
+    _refuse(f"no {words.one} for the {words.those}", (i for i in wanted if i not in values), "give one for each")
+    known = set(wanted)
+    unknown = (i for i in values if i not in known)
+    _refuse(f"{words.many} for ids that are not in the {words.side}:", unknown, "remove them")
+    numbers = np.array([_number(values[i]) for i in wanted], np.float64)
+    bad = ids[~np.isfinite(numbers)].tolist()
+    _refuse(f"{words.many} that are not finite numbers, of the ids", bad, "give numbers")
+    return numbers
 
 
 def _number(value: Any) -> float:  # noqa: ANN401 -- whatever the caller's table holds

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import operator
 import re
+from collections.abc import Sized
 from dataclasses import dataclass, fields
 from itertools import pairwise
 from types import MappingProxyType
@@ -17,13 +18,34 @@ from mitobench.errors import InvalidInputError, UnknownNameError, did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["DEFAULT_RULE", "RULES", "ApMatching", "Rule", "exact_iou", "find_rule", "mean_name", "metric_name"]
+__all__ = [
+    "DEFAULT_RULE",
+    "RULES",
+    "ApMatching",
+    "DetectionMatching",
+    "IouPrecision",
+    "Rule",
+    "SizeBy",
+    "exact_iou",
+    "find_rule",
+    "mean_name",
+    "metric_name",
+]
 
 ApMatching = Literal["best-overlap", "greedy"]
+DetectionMatching = Literal["one-to-one", "best-overlap"]
+IouPrecision = Literal["exact", "float16"]
+SizeBy = Literal["voxels", "cable-length"]
 DEFAULT_RULE = "mitoem-2020"
 
 _RANK_BY = re.compile(r"[a-z][a-z0-9_]*?((?:_[0-9]{2,3}){1,2})")
 _NOT_SCORED = frozenset({"name", "source"})
+_CHOICES = {
+    "size_by": SizeBy,
+    "ap_matching": ApMatching,
+    "detection_matching": DetectionMatching,
+    "iou_precision": IouPrecision,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +63,16 @@ class Rule:
     rank_by
         Metric that leaderboards sort by, at one of the IoU thresholds (``"ap_75"``) or its mean over all of them
         (``"ap_50_95"``).
+    size_by
+        What the buckets measure. ``"voxels"``: of every instance its own. ``"cable-length"``: of a ground truth the
+        length of its skeleton in nm; a prediction has the highest bucket of the ground truths that it is associated
+        with, the lowest without any.
     size_thresholds
-        Largest small size and largest medium size, voxels: small <= t0 < medium <= t1 < large.
+        Voxels: the largest small and the largest medium size, small <= t0 < medium <= t1 < large. Cable length: the
+        smallest medium and the smallest large one, small < t0 <= medium < t1 <= large.
+    skeleton_anisotropy
+        Lengths of a voxel along z, y and x that the skeletons are drawn with, for cable lengths that are measured here.
+        The challenge's tool has (1, 1, 1), which leaves out most side branches; (30, 8, 8) is the true one.
     min_gt_size
         Ground-truth instances of fewer voxels are dropped; 0 keeps them all.
     iou_thresholds
@@ -51,6 +81,14 @@ class Rule:
     ap_matching
         ``"best-overlap"``: each prediction stands for the ground truth that it overlaps best, and two may stand for
         the same one. ``"greedy"``: one to one by descending score, as COCO does it.
+    detection_thresholds
+        IoU thresholds of the counts and their ratios, as ``iou_thresholds``, which they are if this is empty.
+    detection_matching
+        ``"one-to-one"``: as many pairs as possible. ``"best-overlap"``: each prediction stands for the ground truth
+        that it overlaps best, and counts in the bucket of that one as well as in its own.
+    iou_precision
+        ``"float16"`` is the arithmetic of the challenge's public tool, which keeps IoU as float16, so that 0.7498
+        reaches 0.75; only with ``detection_matching`` ``"best-overlap"``.
 
     Raises
     ------
@@ -67,24 +105,39 @@ class Rule:
     name: str
     source: str = ""
     rank_by: str = "ap_75"
+    size_by: SizeBy = "voxels"
     size_thresholds: tuple[int, int] = (5000, 15000)
+    skeleton_anisotropy: tuple[float, float, float] = (1.0, 1.0, 1.0)
     min_gt_size: int = 0
     iou_thresholds: tuple[float, ...] = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
     ap_matching: ApMatching = "best-overlap"
+    detection_thresholds: tuple[float, ...] = ()
+    detection_matching: DetectionMatching = "one-to-one"
+    iou_precision: IouPrecision = "exact"
 
     def __post_init__(self) -> None:
         _check_texts(self)
+        _check_choices(self)
         # Frozen: the plain tuples can only be put in place this way.
         object.__setattr__(self, "size_thresholds", _size_thresholds(self.size_thresholds))
+        object.__setattr__(self, "skeleton_anisotropy", _skeleton_anisotropy(self.skeleton_anisotropy))
         object.__setattr__(self, "min_gt_size", _min_gt_size(self.min_gt_size))
-        object.__setattr__(self, "iou_thresholds", _iou_thresholds(self.iou_thresholds))
-        _check_rank_by(self.rank_by, self.iou_thresholds)
+        object.__setattr__(self, "iou_thresholds", _iou_thresholds("iou_thresholds", self.iou_thresholds))
+        given = self.detection_thresholds
+        detection = () if _is_empty(given) else _iou_thresholds("detection_thresholds", given)
+        object.__setattr__(self, "detection_thresholds", () if detection == self.iou_thresholds else detection)
+        _check_rank_by(self)
 
     @property
     def ranking_iou(self) -> float:
         """IoU threshold that `rank_by` names; for a mean over thresholds the middle one, of two the higher."""
         numbers = _rank_suffix(self.rank_by).split("_")[1:]
         return int(numbers[0]) / 100 if len(numbers) == 1 else self.iou_thresholds[len(self.iou_thresholds) // 2]
+
+    @property
+    def detection_ious(self) -> tuple[float, ...]:
+        """IoU thresholds of the counts: ``detection_thresholds``, or ``iou_thresholds`` where these are empty."""
+        return self.detection_thresholds or self.iou_thresholds
 
     @property
     def is_builtin(self) -> bool:
@@ -193,9 +246,18 @@ def _check_texts(rule: Rule) -> None:
             raise InvalidInputError(f"{key} of a rule is {value!r}; allowed: text")
     if not rule.name.strip():
         raise InvalidInputError(f"name of a rule is {rule.name!r}; allowed: text that is not blank")
-    if rule.ap_matching not in get_args(ApMatching):
-        allowed = ", ".join(map(repr, get_args(ApMatching)))
-        raise InvalidInputError(f"ap_matching is {rule.ap_matching!r}; allowed: {allowed}")
+
+
+def _check_choices(rule: Rule) -> None:
+    for key, choices in _CHOICES.items():
+        if getattr(rule, key) not in get_args(choices):
+            allowed = ", ".join(map(repr, get_args(choices)))
+            raise InvalidInputError(f"{key} is {getattr(rule, key)!r}; allowed: {allowed}")
+    if rule.iou_precision != "exact" and rule.detection_matching != "best-overlap":
+        raise InvalidInputError(
+            f"iou_precision is {rule.iou_precision!r} with detection_matching {rule.detection_matching!r}; only "
+            "'best-overlap', as in mitoem-2023, has it"
+        )
 
 
 def _whole(value: object) -> int:
@@ -212,8 +274,21 @@ def _size_thresholds(values: Iterable[int]) -> tuple[int, int]:
     except (TypeError, ValueError):
         valid = False
     if not valid:
-        raise InvalidInputError(f"size_thresholds are {values!r}; allowed: two ascending integers from 0, in voxels")
+        raise InvalidInputError(
+            f"size_thresholds are {values!r}; allowed: two ascending integers from 0, in voxels or nm of cable"
+        )
     return small, medium
+
+
+def _skeleton_anisotropy(values: Iterable[float]) -> tuple[float, float, float]:
+    try:
+        z, y, x = (float(value) for value in values)
+        valid = all(math.isfinite(value) and value > 0 for value in (z, y, x))
+    except (TypeError, ValueError):
+        valid = False
+    if not valid:
+        raise InvalidInputError(f"skeleton_anisotropy is {values!r}; allowed: three numbers above 0, along z, y and x")
+    return z, y, x
 
 
 def _min_gt_size(value: int) -> int:
@@ -226,13 +301,17 @@ def _min_gt_size(value: int) -> int:
     return size
 
 
-def _iou_thresholds(values: Iterable[float]) -> tuple[float, ...]:
+def _is_empty(values: object) -> bool:
+    return isinstance(values, Sized) and len(values) == 0
+
+
+def _iou_thresholds(what: str, values: Iterable[float]) -> tuple[float, ...]:
     try:
         exact = tuple(exact_iou(value) for value in values)
     except TypeError:
         exact = ()
     if not exact or any(low >= high for low, high in pairwise(exact)):
-        raise InvalidInputError(f"iou_thresholds are {values!r}; allowed: ascending, all different, at least one")
+        raise InvalidInputError(f"{what} are {values!r}; allowed: ascending, all different, at least one")
     return exact
 
 
@@ -241,13 +320,18 @@ def _rank_suffix(rank_by: str) -> str:
     return found[1] if found else ""
 
 
-def _check_rank_by(rank_by: str, thresholds: tuple[float, ...]) -> None:
-    names = [metric_name("ap", t) for t in thresholds]
-    if len(thresholds) > 1:
+def _check_rank_by(rule: Rule) -> None:
+    suffix = _rank_suffix(rule.rank_by)
+    family = rule.rank_by.removesuffix(suffix)
+    is_ap = family == "ap" or not suffix
+    thresholds = rule.iou_thresholds if is_ap else rule.detection_ious
+    names = [metric_name("ap" if is_ap else family, t) for t in thresholds]
+    if is_ap and len(thresholds) > 1:
         names.append(mean_name("ap", thresholds))
-    if _rank_suffix(rank_by) not in map(_rank_suffix, names):
+    if suffix not in map(_rank_suffix, names):
+        where = "iou_thresholds" if is_ap or not rule.detection_thresholds else "detection_thresholds"
         allowed = ", ".join(names)
-        raise InvalidInputError(f"rank_by is {rank_by!r}; allowed: a metric at one of iou_thresholds: {allowed}")
+        raise InvalidInputError(f"rank_by is {rule.rank_by!r}; allowed: a metric at one of {where}: {allowed}")
 
 
 def _differences(rule: Rule, other: Rule) -> dict[str, Any]:
@@ -269,6 +353,15 @@ RULES: Mapping[str, Rule] = MappingProxyType(
                 source="ISBI 2021 challenge, doi:10.1109/TMI.2023.3320497; challenge branch of mAP_3Dvolume",
                 size_thresholds=(5000, 30000),
                 min_gt_size=2000,
+            ),
+            Rule(
+                name="mitoem-2023",
+                source="today's page of the MitoEM challenge; public tool TIMISE",
+                rank_by="accuracy_75",
+                size_by="cable-length",
+                size_thresholds=(1000, 4000),
+                detection_thresholds=(0.3, 0.5, 0.75),
+                detection_matching="best-overlap",
             ),
             Rule(
                 name="coco",

@@ -1,4 +1,4 @@
-"""Size buckets: which of small, medium and large an instance belongs to."""
+"""Size buckets: which of small, medium and large an instance belongs to, by voxels or by cable length."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from mitobench.types import Int64
+    from mitobench.types import Float64, Int64
 
-__all__ = ["ALL", "ALL_BUCKETS", "BUCKETS", "ByBucket", "Int8", "Result", "Value", "size_bucket"]
+__all__ = ["ALL", "ALL_BUCKETS", "BUCKETS", "ByBucket", "Int8", "Result", "Value", "cable_bucket", "size_bucket"]
 
 BUCKETS = ("small", "medium", "large")
 ALL = "all"
@@ -45,4 +45,28 @@ def size_bucket(size: Int64, thresholds: tuple[int, int]) -> Int8:
     >>> size_bucket(np.array([1, 5000, 5001, 15000, 15001]), (5000, 15000))
     array([0, 0, 1, 1, 2], dtype=int8)
     """
-    return np.searchsorted(np.array(thresholds, np.int64), size, side="left").astype(np.int8)
+    small, medium = thresholds
+    return (size > small).astype(np.int8) + (size > medium)
+
+
+def cable_bucket(length: Float64, thresholds: tuple[int, int]) -> Int8:
+    """Return the index in `BUCKETS` of each cable length.
+
+    Parameters
+    ----------
+    length
+        float64 (n,), nm.
+    thresholds
+        The smallest medium length and the smallest large length, in nm.
+
+    Returns
+    -------
+    int8 (n,)
+        0 below the first threshold, 1 from it on, 2 from the second on.
+
+    Examples
+    --------
+    >>> cable_bucket(np.array([1.0, 999.9, 1000.0, 4000.0]), (1000, 4000))
+    array([0, 0, 1, 2], dtype=int8)
+    """
+    return np.searchsorted(np.array(thresholds, np.float64), length, side="right").astype(np.int8)

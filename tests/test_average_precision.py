@@ -12,7 +12,7 @@ from mitobench.matching import match
 from mitobench.metrics import average_precision, precision_recall, raw_precision_recall
 from mitobench.rules import RULES
 from mitobench.strata import ALL_BUCKETS
-from mitobench.testing import counts_of_table, overlap_table, random_volumes, table_from_counts
+from mitobench.testing import counts_of_table, lengths_like_sizes, overlap_table, random_volumes, table_from_counts
 
 HUGE = 2**63 + 5
 IDS = [0, 1, 2, 3, 4, 5_000_000_000, HUGE]
@@ -28,11 +28,13 @@ SMALL_RULES = [
     replace(RULES["coco"], size_thresholds=(6, 14)),
     replace(RULES["coco"], size_thresholds=(6, 14), iou_thresholds=(0.1, 0.2, 0.33, 0.5, 0.75), min_gt_size=2),
     replace(RULES["mitoem-2020"], size_thresholds=(6, 14), iou_thresholds=(0.07, 0.2, 0.33, 0.75)),
+    replace(RULES["mitoem-2023"], size_thresholds=(6, 14)),
 ]
 
 
 def ap(counts, rule="mitoem-2020", scores=None):
-    return average_precision(match(table_from_counts(counts), rule, scores=scores))
+    table = table_from_counts(counts)
+    return average_precision(match(table, rule, scores=scores, cable_lengths=lengths_like_sizes(table)))
 
 
 def assert_same(result, twin):
@@ -49,7 +51,9 @@ def assert_same(result, twin):
 def test_same_as_the_literal_loops(rule, counts, scores):
     if scores is not None:
         scores = {p: scores[p] for _, p in counts if p}
-    assert_same(ap(counts, rule, scores), testing.average_precision(counts, rule, scores=scores))
+    lengths = lengths_like_sizes(table_from_counts(counts))
+    twin = testing.average_precision(counts, rule, scores=scores, cable_lengths=lengths)
+    assert_same(ap(counts, rule, scores), twin)
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -60,8 +64,9 @@ def test_same_as_the_literal_loops_on_volumes(seed):
     for named in RULES.values():
         rule = replace(named, size_thresholds=(20, 60), min_gt_size=min(named.min_gt_size, 10))
         for given_scores in (None, scores):
-            twin = testing.average_precision(counts_of_table(table), rule, scores=given_scores)
-            assert_same(average_precision(match(table, rule, scores=given_scores)), twin)
+            given = {"scores": given_scores, "cable_lengths": lengths_like_sizes(table)}
+            twin = testing.average_precision(counts_of_table(table), rule, **given)
+            assert_same(average_precision(match(table, rule, **given)), twin)
 
 
 def test_a_bucket_without_ground_truth_is_undefined():
@@ -73,7 +78,8 @@ def test_a_bucket_without_ground_truth_is_undefined():
 @pytest.mark.parametrize("rule", RULES)
 def test_without_a_prediction_it_is_zero_and_without_ground_truth_undefined(rule):
     zero = {"all": 0.0, "small": None, "medium": 0.0, "large": None}
-    assert all(by_bucket == zero for by_bucket in ap({(1, 0): 6000}, rule).values())
+    medium = 3000 if rule == "mitoem-2023" else 6000
+    assert all(by_bucket == zero for by_bucket in ap({(1, 0): medium}, rule).values())
     undefined = dict.fromkeys(ALL_BUCKETS)
     assert all(by_bucket == undefined for by_bucket in ap({(0, 1): 6000}, rule).values())
     assert all(by_bucket == undefined for by_bucket in ap({}, rule).values())
@@ -130,7 +136,8 @@ def test_one_threshold_has_no_mean():
 
 @given(counts=COUNTS, rule=st.sampled_from(SMALL_RULES), bucket=st.sampled_from(ALL_BUCKETS))
 def test_the_curve_and_its_area(counts, rule, bucket):
-    matching = match(table_from_counts(counts), rule)
+    table = table_from_counts(counts)
+    matching = match(table, rule, cable_lengths=lengths_like_sizes(table))
     area = average_precision(matching)["ap_75"][bucket]
     curve = precision_recall(matching, iou_threshold=0.75, bucket=bucket)
     raw = raw_precision_recall(matching, iou_threshold=0.75, bucket=bucket)

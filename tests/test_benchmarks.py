@@ -51,3 +51,27 @@ def test_failure_is_told():
     done = bench("--dtype", "uint13")
     assert done.returncode == 1
     assert "mitobench: error: argument --dtype: invalid choice: 'uint13'" in done.stderr
+
+
+def module(name, *options):
+    command = [sys.executable, "-m", f"benchmarks.{name}", *options]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.splitlines()
+
+
+def test_intervals():
+    head, *lines = module("bench_intervals", "--instances", "200", "--resamples", "100", "--repeat", "1")
+    assert head.endswith(" predictions, 100 resamples")
+    assert [line[:42].strip() for line in lines] == [
+        "every metric once",
+        "intervals of every metric, by blocks",
+        "intervals of every metric, by instances",
+        "comparison of two predictions, by blocks",
+    ]
+
+
+def test_coverage():
+    head, *lines = module("coverage", "--volumes", "2", "--density", "0.02")
+    assert head.split()[-3:] == ["recall_75", "f1_75", "ap_75"]
+    assert len(lines) == 4 * 5

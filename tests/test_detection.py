@@ -13,7 +13,7 @@ from mitobench.rules import RULES
 from mitobench.strata import ALL_BUCKETS, BUCKETS
 from mitobench.testing import counts_of_table, overlap_table, random_volumes, table_from_counts
 
-FAMILIES = ["tp", "fp", "fn", "precision", "recall", "f1", "accuracy", "sq", "pq"]
+FAMILIES = ["tp", "fp", "fn", "precision", "recall", "f1", "accuracy", "sq", "pq", "mean_true_score"]
 IDS = [0, 1, 2, 3, 4, 5_000_000_000, 2**63 + 5]
 COUNTS = st.dictionaries(
     st.sampled_from([ids for ids in product(IDS, IDS) if ids != (0, 0)]), st.integers(1, 12), max_size=14
@@ -92,6 +92,7 @@ def test_every_ratio_by_hand():
             "accuracy": 2 / 5,
             "sq": 0.9,
             "pq": 1.8 / 3.5,
+            "mean_true_score": 1.8 / 3,
         }
     )
 

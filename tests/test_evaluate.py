@@ -16,7 +16,7 @@ from mitobench.evaluate import Pair, evaluate_benchmark, evaluate_pair
 from mitobench.matching import match
 from mitobench.metrics import compute
 from mitobench.render import to_text
-from mitobench.testing import overlap_table, random_volumes
+from mitobench.testing import lengths_like_sizes, overlap_table, random_volumes
 
 BUCKETS = ("all", "small", "medium", "large")
 
@@ -33,10 +33,13 @@ def ap_75(gt, pred, **options):
 @given(seed=st.integers(0, 2**32), rule=st.sampled_from(sorted(RULES)))
 def test_a_report_holds_what_the_slow_way_computes(seed, rule):
     gt, pred = volumes(seed)
-    report = evaluate_pair(pred, gt, rule=rule)
-    assert report.volumes[0].metrics == compute(match(overlap_table(gt, pred), rule))
+    table = overlap_table(gt, pred)
+    lengths = lengths_like_sizes(table)
+    report = evaluate_pair(pred, gt, rule=rule, cable_lengths=lengths)
+    assert report.volumes[0].metrics == compute(match(table, rule, cable_lengths=lengths))
     assert report.volumes[0].shape == gt.shape
-    assert report.score == report.overall["ap_75"] == report.volumes[0].metrics["ap_75"]["all"]
+    rank_by = RULES[rule].rank_by
+    assert report.score == report.overall[rank_by] == report.volumes[0].metrics[rank_by]["all"]
 
 
 def box_volume(*sizes):
@@ -50,13 +53,14 @@ def box_volume(*sizes):
 @pytest.mark.parametrize("rule", RULES)
 def test_identical_volumes_are_perfect_in_every_bucket_that_has_instances(rule):
     gt = box_volume(3000, 9000, 35000)
-    assert ap_75(gt, gt, rule=rule) == pytest.approx(dict.fromkeys(BUCKETS, 1.0), abs=1e-15)
+    lengths = {1: 999, 2: 3999, 3: 4000}
+    assert ap_75(gt, gt, rule=rule, cable_lengths=lengths) == pytest.approx(dict.fromkeys(BUCKETS, 1.0), abs=1e-15)
 
 
 @pytest.mark.parametrize("rule", RULES)
 def test_an_empty_prediction_scores_zero_where_there_is_ground_truth(rule):
     gt = box_volume(3000, 9000)
-    report = evaluate_pair(np.zeros_like(gt), gt, rule=rule)
+    report = evaluate_pair(np.zeros_like(gt), gt, rule=rule, cable_lengths={1: 0, 2: 1000})
     metrics = report.volumes[0].metrics
     assert metrics["ap_75"] == {"all": 0.0, "small": 0.0, "medium": 0.0, "large": None}
     assert metrics["recall_75"]["all"] == 0.0
@@ -109,7 +113,7 @@ def test_thresholds_of_ones_own_are_named_in_the_report():
 
 def test_an_unknown_rule_is_refused_with_a_suggestion():
     message = (
-        "unknown rule 'mitoem2020', did you mean 'mitoem-2020'?; allowed: mitoem-2020, mitoem-2021, coco, "
+        "unknown rule 'mitoem2020', did you mean 'mitoem-2020'?; allowed: mitoem-2020, mitoem-2021, mitoem-2023, coco, "
         "or a Rule of your own"
     )
     with pytest.raises(UnknownNameError, match=f"^{re.escape(message)}$"):

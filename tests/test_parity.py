@@ -5,6 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import h5py
+import numpy as np
+import pandas as pd
 import pytest
 
 from mitobench import testing
@@ -13,7 +15,7 @@ from mitobench.matching import match
 from mitobench.metrics import average_precision
 from mitobench.overlap import overlap_pass
 from mitobench.rules import RULES, metric_name
-from mitobench.strata import ALL_BUCKETS
+from mitobench.strata import ALL_BUCKETS, BUCKETS
 from mitobench.testing import counts_of_table
 from mitobench.volumes import open_labels
 
@@ -27,6 +29,33 @@ def need(path):
     if not path.is_file():
         pytest.skip(f"{path.name} is not there: set MITOBENCH_PARITY or MITOBENCH_DATA to the folder of shared files")
     return path
+
+
+TOOL_TYPES = ("one-to-one", "missing", "over-segmentation", "under-segmentation", "many-to-many", "background")
+TOOL_AP = ["ap_50_95", "ap_50", "ap_75", "ap_90"]
+
+
+@pytest.mark.parametrize("number", range(49))
+def test_timise(number):
+    with h5py.File(need(PARITY / "timise.h5")) as file:
+        case = file[f"case_{number:03d}"]
+        lengths = dict(zip(case["gt_label"][:].tolist(), case["gt_cable_length"][:].tolist(), strict=True))
+        rule = replace(RULES["mitoem-2023"], size_thresholds=file.attrs["category_thresholds"], iou_precision="float16")
+        volume = evaluate_pair(case["pred"], case["gt"], rule=rule, cable_lengths=lengths).volumes[0]
+        columns = case["matching"].attrs["columns"].tolist()
+        expected = pd.DataFrame(case["matching"][:], columns=columns)
+        rows = list(zip(case["matching"].attrs["category"], case["matching"].attrs["thresh"], strict=True))
+        groups = case["associations"][:]
+        printed = case["ap"][:]
+    matching = volume.matching
+    assert list(zip(matching["category"], matching["thresh"], strict=True)) == rows
+    counts = ["fp", "tp", "fn", "n_true", "n_pred"]
+    assert (matching[counts].to_numpy() == expected[counts].to_numpy()).all()
+    assert np.abs(matching[columns].to_numpy(float) - expected.to_numpy()).max() < 1e-12
+    assert (volume.associations[list(TOOL_TYPES)].to_numpy() == groups).all()
+    values = [volume.metrics[name]["all"] for name in TOOL_AP]
+    values += [volume.metrics["ap_75"][bucket] for bucket in BUCKETS]
+    assert [-1 if value is None else round(value, 3) for value in values] == printed.tolist()
 
 
 @pytest.mark.parametrize("number", range(80))

@@ -14,13 +14,20 @@ DEFAULT = RULES[DEFAULT_RULE]
 
 def test_the_named_rules_are_those_of_the_specification():
     settings = {
-        name: (rule.rank_by, rule.size_thresholds, rule.min_gt_size, rule.ap_matching) for name, rule in RULES.items()
+        name: (rule.rank_by, rule.size_by, rule.size_thresholds, rule.min_gt_size, rule.ap_matching)
+        for name, rule in RULES.items()
     }
     assert settings == {
-        "mitoem-2020": ("ap_75", (5000, 15000), 0, "best-overlap"),
-        "mitoem-2021": ("ap_75", (5000, 30000), 2000, "best-overlap"),
-        "coco": ("ap_75", (5000, 15000), 0, "greedy"),
+        "mitoem-2020": ("ap_75", "voxels", (5000, 15000), 0, "best-overlap"),
+        "mitoem-2021": ("ap_75", "voxels", (5000, 30000), 2000, "best-overlap"),
+        "mitoem-2023": ("accuracy_75", "cable-length", (1000, 4000), 0, "best-overlap"),
+        "coco": ("ap_75", "voxels", (5000, 15000), 0, "greedy"),
     }
+    by_overlap = {name for name, rule in RULES.items() if rule.detection_matching == "best-overlap"}
+    assert by_overlap == {name for name, rule in RULES.items() if rule.detection_thresholds} == {"mitoem-2023"}
+    assert RULES["mitoem-2023"].detection_thresholds == (0.3, 0.5, 0.75)
+    assert RULES["mitoem-2023"].skeleton_anisotropy == (1, 1, 1)
+    assert {rule.iou_precision for rule in RULES.values()} == {"exact"}
     assert all(rule.iou_thresholds == DECIMALS for rule in RULES.values())
     assert all(rule.source and rule.is_builtin and rule.label == name for name, rule in RULES.items())
 
@@ -38,7 +45,7 @@ def test_find_rule():
     assert find_rule(own) is own
     message = (
         "unknown rule 'mitoem2020', did you mean 'mitoem-2020'?; "
-        "allowed: mitoem-2020, mitoem-2021, coco, or a Rule of your own"
+        "allowed: mitoem-2020, mitoem-2021, mitoem-2023, coco, or a Rule of your own"
     )
     with pytest.raises(UnknownNameError, match=f"^{re.escape(message)}$"):
         find_rule("mitoem2020")
@@ -59,6 +66,14 @@ def test_lists_and_numpy_numbers_become_plain_values():
     assert hash(rule)
 
 
+def test_detection_thresholds_that_are_the_others_are_no_change():
+    assert replace(DEFAULT, detection_thresholds=DECIMALS) == DEFAULT
+    assert replace(DEFAULT, detection_thresholds=np.array([])) == DEFAULT
+    own = replace(DEFAULT, detection_thresholds=[0.3])
+    assert (own.detection_ious, DEFAULT.detection_ious) == ((0.3,), DECIMALS)
+    assert own.label == "mitoem-2020 with detection_thresholds=(0.3,)"
+
+
 def test_label_tells_every_change():
     assert replace(DEFAULT, size_thresholds=[150, 500]).label == "mitoem-2020 with size_thresholds=(150, 500)"
     changed = replace(RULES["coco"], min_gt_size=10, iou_thresholds=[0.75])
@@ -77,7 +92,10 @@ def test_round_trip_through_json(rule):
 
 
 def test_from_dict_refuses_what_it_does_not_know():
-    allowed = "name, source, rank_by, size_thresholds, min_gt_size, iou_thresholds, ap_matching"
+    allowed = (
+        "name, source, rank_by, size_by, size_thresholds, skeleton_anisotropy, min_gt_size, iou_thresholds, "
+        "ap_matching, detection_thresholds, detection_matching, iou_precision"
+    )
     message = f"a rule has no field 'size_threshold', did you mean 'size_thresholds'?; allowed: {allowed}"
     with pytest.raises(InvalidInputError, match=f"^{re.escape(message)}$"):
         Rule.from_dict({"name": "own", "size_threshold": [1, 2]})
@@ -86,7 +104,7 @@ def test_from_dict_refuses_what_it_does_not_know():
     assert Rule.from_dict({"name": "own"}) == Rule(name="own")
 
 
-TWO_SIZES = "allowed: two ascending integers from 0, in voxels"
+TWO_SIZES = "allowed: two ascending integers from 0, in voxels or nm of cable"
 IOU = "allowed: multiples of 0.01 above 0 and up to 1"
 ASCENDING = "allowed: ascending, all different, at least one"
 
@@ -112,6 +130,27 @@ ASCENDING = "allowed: ascending, all different, at least one"
         ({"iou_thresholds": (0.75, 0.75)}, f"iou_thresholds are (0.75, 0.75); {ASCENDING}"),
         ({"iou_thresholds": ()}, f"iou_thresholds are (); {ASCENDING}"),
         ({"iou_thresholds": 0.75}, f"iou_thresholds are 0.75; {ASCENDING}"),
+        ({"size_by": "length"}, "size_by is 'length'; allowed: 'voxels', 'cable-length'"),
+        (
+            {"skeleton_anisotropy": (30, 8)},
+            "skeleton_anisotropy is (30, 8); allowed: three numbers above 0, along z, y and x",
+        ),
+        (
+            {"skeleton_anisotropy": (0, 8, 8)},
+            "skeleton_anisotropy is (0, 8, 8); allowed: three numbers above 0, along z, y and x",
+        ),
+        ({"detection_thresholds": (0.75, 0.5)}, f"detection_thresholds are (0.75, 0.5); {ASCENDING}"),
+        ({"detection_thresholds": 0.5}, f"detection_thresholds are 0.5; {ASCENDING}"),
+        ({"detection_matching": "one"}, "detection_matching is 'one'; allowed: 'one-to-one', 'best-overlap'"),
+        ({"iou_precision": "float32"}, "iou_precision is 'float32'; allowed: 'exact', 'float16'"),
+        (
+            {"rank_by": "f1_30", "detection_thresholds": (0.5, 0.75)},
+            "rank_by is 'f1_30'; allowed: a metric at one of detection_thresholds: f1_50, f1_75",
+        ),
+        (
+            {"rank_by": "ap_30", "detection_thresholds": (0.3, 0.75), "iou_thresholds": (0.5, 0.75)},
+            "rank_by is 'ap_30'; allowed: a metric at one of iou_thresholds: ap_50, ap_75, ap_50_75",
+        ),
         ({"ap_matching": "best"}, "ap_matching is 'best'; allowed: 'best-overlap', 'greedy'"),
         ({"name": " "}, "name of a rule is ' '; allowed: text that is not blank"),
         ({"rank_by": None}, "rank_by of a rule is None; allowed: text"),

@@ -3,28 +3,37 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from mitobench.associations import best_pairs
 from mitobench.errors import UnknownNameError, did_you_mean
-from mitobench.matching import best_pairs
+from mitobench.metrics._public_tool import ap_threshold
 from mitobench.rules import exact_iou, mean_name, metric_name
 from mitobench.strata import ALL, ALL_BUCKETS, BUCKETS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
     from mitobench.matching import Matching
+    from mitobench.resampling import Part, Replicates, Sample, Weights
     from mitobench.rules import ApMatching
     from mitobench.strata import Result, Value
     from mitobench.types import Float64, Int64
 
     Bools = NDArray[np.bool_]
 
-__all__ = ["RawCurve", "average_precision", "precision_recall", "raw_precision_recall"]
+__all__ = [
+    "RawCurve",
+    "average_precision",
+    "precision_recall",
+    "raw_precision_recall",
+    "resampled_average_precision",
+]
 
 # linspace on purpose: ten of its values are not the nearest float64 to their decimal, and the published numbers have
 # been made with them.
@@ -96,6 +105,32 @@ def average_precision(matching: Matching) -> Result:
     }
     if len(thresholds) > 1:
         result[mean_name("ap", thresholds)] = {bucket: _mean(ap) for bucket, ap in values.items()}
+    return result
+
+
+def resampled_average_precision(sample: Sample) -> Replicates:
+    """Return the average precision of each resample; every instance keeps the verdict that it has in its matching.
+
+    Equal scores stay in their order, copies of a prediction next to each other. Several parts are merged by score if
+    all scores are voxel counts, else by rank relative to the number of predictions, because confidences of two methods
+    have no scale in common.
+    """
+    rule = sample.first.rule
+    pooled = _Pooled.of(sample.parts)
+    positives = sample.totals(lambda part: [_positives(part, bucket) for bucket in ALL_BUCKETS])
+
+    def resampled(curve: tuple[int, int]) -> Float64:
+        return pooled.average_precision(*curve, positives[curve[0]])
+
+    curves = list(np.ndindex(len(ALL_BUCKETS), len(rule.iou_thresholds)))
+    with ThreadPoolExecutor(sample.workers) as pool:
+        values = np.stack(list(pool.map(resampled, curves))).reshape(len(ALL_BUCKETS), len(rule.iou_thresholds), -1)
+    result = {
+        metric_name("ap", t): dict(zip(ALL_BUCKETS, values[:, k], strict=True))
+        for k, t in enumerate(rule.iou_thresholds)
+    }
+    if len(rule.iou_thresholds) > 1:
+        result[mean_name("ap", rule.iou_thresholds)] = dict(zip(ALL_BUCKETS, values.mean(axis=1), strict=True))
     return result
 
 
@@ -196,9 +231,63 @@ def _outcomes(matching: Matching, bucket: str, thresholds: tuple[float, ...]) ->
 
     The others are ignored. They keep their place in the order, where cumulative counts simply repeat.
     """
+    if matching.rule.iou_precision == "float16":
+        thresholds = tuple(map(ap_threshold, thresholds))
     hit, inside = _JUDGES[matching.rule.ap_matching](matching, bucket, thresholds)
     own = _inside(matching.pred_bucket, bucket)
     return (hit & inside)[:, matching.ranking], (~hit & own)[:, matching.ranking]
+
+
+class _Pooled(NamedTuple):
+    """The predictions of all parts by descending score.
+
+    Attributes
+    ----------
+    outcomes
+        By bucket, true and false positives as in `_outcomes`.
+    unit
+        int32 (n,), column of the weights of each prediction.
+    weights
+        uint8 (resamples, units), those of all parts side by side.
+    """
+
+    outcomes: list[tuple[Bools, Bools]]
+    unit: NDArray[np.int32]
+    weights: Weights
+
+    @classmethod
+    def of(cls, parts: Sequence[Part]) -> _Pooled:
+        given = any(part.matching.scores_given for part in parts)
+        order = np.argsort(np.concatenate([_merge_key(part.matching, by_rank=given) for part in parts]), kind="stable")
+        first = np.cumsum([0, *(part.units.count for part in parts[:-1])])
+        unit = [part.units.pred[part.matching.ranking] + k for part, k in zip(parts, first, strict=True)]
+        rule = parts[0].matching.rule
+        outcomes = []
+        for bucket in ALL_BUCKETS:
+            judged = [_outcomes(part.matching, bucket, rule.iou_thresholds) for part in parts]
+            true, false = (np.concatenate(kind, axis=1)[:, order] for kind in zip(*judged, strict=True))
+            outcomes.append((true, false))
+        weights = np.concatenate([part.weights for part in parts], axis=1) if len(parts) > 1 else parts[0].weights
+        return cls(outcomes, np.concatenate(unit)[order].astype(np.int32), weights)
+
+    def average_precision(self, bucket: int, threshold: int, positives: Float64) -> Float64:
+        # Imported here because reading a report needs no compiler.
+        from mitobench.metrics._kernels import best_precision
+
+        true, false = (outcome[threshold] for outcome in self.outcomes[bucket])
+        counted = true | false
+        best = np.zeros((len(positives), len(_RECALL_POINTS)))
+        best_precision(true[counted], self.unit[counted], self.weights, positives, _RECALL_POINTS, best)
+        return np.where(positives > 0, best.mean(axis=1), np.nan)
+
+
+def _merge_key(matching: Matching, *, by_rank: bool) -> Float64:
+    """Return what the predictions of a part, by descending score, are merged with those of others by, ascending."""
+    return np.arange(len(matching.pred)) / max(len(matching.pred), 1) if by_rank else -matching.score[matching.ranking]
+
+
+def _positives(part: Part, bucket: str) -> Float64:
+    return part.units.sums(part.units.gt, _inside(part.matching.gt_bucket, bucket))
 
 
 def _best_overlap(matching: Matching, bucket: str, thresholds: tuple[float, ...]) -> tuple[Bools, Bools]:

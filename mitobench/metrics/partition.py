@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from mitobench.metrics._ratio import ratio
+from mitobench.metrics._ratio import ratio, ratios
 from mitobench.strata import ALL
 
 if TYPE_CHECKING:
-    from mitobench.matching import Matching
-    from mitobench.strata import Result, Value
-    from mitobench.types import Int64
+    from collections.abc import Callable
 
-__all__ = ["rand_error", "variation_of_information"]
+    from numpy.typing import NDArray
+
+    from mitobench.matching import Matching
+    from mitobench.resampling import Part, Replicates, Sample
+    from mitobench.strata import Result
+    from mitobench.types import Float64, Int64
+
+__all__ = ["rand_error", "resampled_rand_error", "resampled_variation_of_information", "variation_of_information"]
+
+N = TypeVar("N", float, "Float64")
+R = TypeVar("R")
 
 
 def variation_of_information(matching: Matching) -> Result:
@@ -54,10 +62,32 @@ def variation_of_information(matching: Matching) -> Result:
     (0.0, 1.0)
     """
     cells = _Cells.of(matching)
-    return {
-        "voi_split": {ALL: _unknown(cells.shared, cells.gt_size[cells.gt])},
-        "voi_merge": {ALL: _unknown(cells.shared, cells.pred_size[cells.pred])},
-    }
+    split = _unknown(cells.shared, cells.gt_size[cells.gt])
+    merge = _unknown(cells.shared, cells.pred_size[cells.pred])
+    return _voi(split, merge, int(cells.shared.sum()), divide=ratio)
+
+
+def resampled_variation_of_information(sample: Sample) -> Replicates:
+    """Return the variation of information of each resample.
+
+    A ground truth and a prediction keep the sizes that they have in the whole volume. What the predictions left empty
+    is one part, of the size that it has in the resample.
+    """
+    voxels, empty, split, merge = sample.totals(_unit_entropies)
+    return _voi(split, merge + empty * np.log2(np.maximum(empty, 1)), voxels, divide=ratios)
+
+
+def _unit_entropies(part: Part) -> list[Float64]:
+    """Return voxels, empty ones among them, and bits in each unit, but for n * log2(N) of the n of the N empty ones."""
+    cells = _Cells.of(part.matching)
+    unit = part.units.gt[cells.gt]
+    whole = np.where(cells.empty, 1, cells.pred_size[cells.pred])
+    split, merge = (cells.shared * np.log2(of / cells.shared) for of in (cells.gt_size[cells.gt], whole))
+    return [part.units.sums(unit, values) for values in (cells.shared, cells.shared * cells.empty, split, merge)]
+
+
+def _voi(split: N, merge: N, voxels: N, *, divide: Callable[[N, N], R]) -> dict[str, dict[str, R]]:
+    return {"voi_split": {ALL: divide(split, voxels)}, "voi_merge": {ALL: divide(merge, voxels)}}
 
 
 def rand_error(matching: Matching) -> Result:
@@ -92,10 +122,30 @@ def rand_error(matching: Matching) -> Result:
     """
     cells = _Cells.of(matching)
     both, in_gt, in_pred = (_pairs_within(sizes) for sizes in (cells.shared, cells.gt_size, cells.pred_size))
+    return _rand(both, in_gt, in_pred, divide=ratio)
+
+
+def resampled_rand_error(sample: Sample) -> Replicates:
+    """Return the adapted Rand error of each resample; sizes are those of `resampled_variation_of_information`."""
+    empty, both, in_gt, in_pred = sample.totals(_unit_pairs)
+    return _rand(both, in_gt, in_pred + empty * (empty - 1), divide=ratios)
+
+
+def _unit_pairs(part: Part) -> list[Float64]:
+    """Return empty voxels and pairs of voxels in each unit, without the pairs of empty voxels in one prediction."""
+    cells = _Cells.of(part.matching)
+    unit = part.units.gt[cells.gt]
+    shared = cells.shared.astype(np.float64)
+    other = np.where(cells.empty, 0, cells.pred_size[cells.pred] - 1)
+    columns = shared * cells.empty, shared * (shared - 1), shared * (cells.gt_size[cells.gt] - 1), shared * other
+    return [part.units.sums(unit, values) for values in columns]
+
+
+def _rand(both: N, in_gt: N, in_pred: N, *, divide: Callable[[N, N], R]) -> dict[str, dict[str, R]]:
     return {
-        "are": {ALL: ratio(in_gt + in_pred - 2 * both, in_gt + in_pred)},
-        "are_precision": {ALL: ratio(both, in_pred)},
-        "are_recall": {ALL: ratio(both, in_gt)},
+        "are": {ALL: divide(in_gt + in_pred - 2 * both, in_gt + in_pred)},
+        "are_precision": {ALL: divide(both, in_pred)},
+        "are_recall": {ALL: divide(both, in_gt)},
     }
 
 
@@ -111,6 +161,8 @@ class _Cells:
         int64 (m,), position of the pair's ids in the sizes.
     gt_size, pred_size
         int64 (n,), voxels of each part; of predictions only those in the ground truth, and one part for the background.
+    empty
+        bool (m,), whether the predicted id is background.
     """
 
     shared: Int64
@@ -118,6 +170,7 @@ class _Cells:
     pred: Int64
     gt_size: Int64
     pred_size: Int64
+    empty: NDArray[np.bool_]
 
     @classmethod
     def of(cls, matching: Matching) -> _Cells:
@@ -127,16 +180,13 @@ class _Cells:
         names, pred = np.unique(matching.table.pred_id[rows], return_inverse=True)
         pred_size = np.zeros(len(names), np.int64)
         np.add.at(pred_size, pred, shared)
-        return cls(shared, gt, pred, matching.gt.size, pred_size)
+        return cls(shared, gt, pred, matching.gt.size, pred_size, matching.table.pred_id[rows] == 0)
 
 
-def _unknown(shared: Int64, whole: Int64) -> Value:
-    """Return the entropy in bits of the cells, given the whole that each is a part of."""
-    total = int(shared.sum())
-    if total == 0:
-        return None
+def _unknown(shared: Int64, whole: Int64) -> float:
+    """Return the sum over all voxels of what is unknown of the cell, given the whole that it is a part of, in bits."""
     # fsum is exact before its one rounding, so that the order of the ids cannot show in the last digit.
-    return math.fsum((shared * np.log2(whole / shared)).tolist()) / total
+    return math.fsum((shared * np.log2(whole / shared)).tolist())
 
 
 def _pairs_within(sizes: Int64) -> int:

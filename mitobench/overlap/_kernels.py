@@ -1,15 +1,12 @@
-"""The compiled loops: the only file that uses numba.
-
-Each loop releases the GIL and is a plain function whose slow twin is in `mitobench.testing`.
-"""
+"""The compiled loops of the pass, whose slow twin is in `mitobench.testing`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
+
+from mitobench._compiled import compiled
 
 if TYPE_CHECKING:
     from mitobench.types import AnyArray, Int64, Uint64
@@ -24,19 +21,8 @@ _HASH_PRED = np.uint64(0xC2B2AE3D27D4EB4F)
 _HIGH_HALF = np.uint64(32)
 _ONE = np.uint64(1)
 
-F = TypeVar("F", bound=Callable[..., Any])
 
-
-def _compiled(function: F) -> F:
-    """Compile on the first call, and keep the result for later runs where a folder can be written for it."""
-    try:
-        return cast("F", njit(nogil=True, cache=True)(function))
-    except RuntimeError:
-        # Neither beside this file nor in the user's cache, as in a locked-down container: compile in every run.
-        return cast("F", njit(nogil=True)(function))
-
-
-@_compiled
+@compiled
 def _mark_ends(gt: AnyArray, gt_start: int, pred: AnyArray, pred_start: int, ends: AnyArray, count: int) -> None:
     """Set ends[i] where the voxel after i holds another pair of ids. A loop this plain is compiled to vector code."""
     gt_line = gt[gt_start : gt_start + count + 1]
@@ -45,7 +31,7 @@ def _mark_ends(gt: AnyArray, gt_start: int, pred: AnyArray, pred_start: int, end
         ends[i] = (gt_line[i] != gt_line[i + 1]) | (pred_line[i] != pred_line[i + 1])
 
 
-@_compiled
+@compiled
 def _find_slot(keys: Uint64, gt_id: np.uint64, pred_id: np.uint64) -> np.uint64:
     """Return the slot that holds the pair of ids, or the free slot where it belongs (open addressing)."""
     mask = np.uint64(keys.shape[0] - 1)
@@ -58,7 +44,7 @@ def _find_slot(keys: Uint64, gt_id: np.uint64, pred_id: np.uint64) -> np.uint64:
         slot = (slot + _ONE) & mask
 
 
-@_compiled
+@compiled
 def _add_run(
     keys: Uint64, rows: Int64, used: int, gt_id: np.uint64, pred_id: np.uint64, z: int, y: int, x0: int, x1: int
 ) -> int:
@@ -82,7 +68,7 @@ def _add_run(
     return used
 
 
-@_compiled
+@compiled
 def count_runs(
     gt: AnyArray,
     gt_strides: tuple[int, int],

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mitobench.rules import mean_name, metric_name
-from mitobench.strata import ALL, ALL_BUCKETS
+from mitobench.strata import ALL_BUCKETS
+from mitobench.testing._pairing import Pairing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from mitobench.rules import Rule
     from mitobench.strata import Result, Value
+    from mitobench.testing._pairing import Counts
 
-    Counts = Mapping[tuple[int, int], int]
 
 __all__ = ["average_precision", "detection"]
 
 
-def average_precision(counts: Counts, rule: Rule, *, scores: Mapping[int, float] | None = None) -> Result:
+def average_precision(
+    counts: Counts,
+    rule: Rule,
+    *,
+    scores: Mapping[int, float] | None = None,
+    cable_lengths: Mapping[int, float] | None = None,
+) -> Result:
     """Return what `mitobench.metrics.average_precision` returns, by loops.
 
     Parameters
@@ -33,8 +39,10 @@ def average_precision(counts: Counts, rule: Rule, *, scores: Mapping[int, float]
         The rule.
     scores
         Confidence by id of the prediction; its voxel count if not given.
+    cable_lengths
+        Nanometres by id of the ground truth, for rules that sort by them.
     """
-    pair = _Pairing(counts, rule)
+    pair = Pairing(counts, rule, cable_lengths)
     ranked = sorted(pair.pred_size, key=lambda p: (-(pair.pred_size if scores is None else scores)[p], p))
     result: Result = {}
     for threshold in rule.iou_thresholds:
@@ -45,7 +53,7 @@ def average_precision(counts: Counts, rule: Rule, *, scores: Mapping[int, float]
     return result
 
 
-def detection(counts: Counts, rule: Rule) -> Result:
+def detection(counts: Counts, rule: Rule, *, cable_lengths: Mapping[int, float] | None = None) -> Result:
     """Return what `mitobench.metrics.detection` returns, from a search through all one-to-one pairings.
 
     Where several pairings are best, any of them is taken. The time grows exponentially with contested pairs.
@@ -56,59 +64,49 @@ def detection(counts: Counts, rule: Rule) -> Result:
         Shared voxels by ids (gt, pred), 0 for background.
     rule
         The rule.
+    cable_lengths
+        Nanometres by id of the ground truth, for rules that sort by them.
     """
-    pair = _Pairing(counts, rule)
+    pair = Pairing(counts, rule, cable_lengths)
+    values = _by_best_overlap if rule.detection_matching == "best-overlap" else _one_to_one
     result: Result = {}
-    for threshold in rule.iou_thresholds:
-        candidates = [(g, p) for g in pair.gt_size for p in pair.pred_size if _reaches(pair.iou(g, p), threshold)]
-        taken = max(_one_to_one(candidates), key=lambda pairs: (len(pairs), sum(pair.iou(g, p) for g, p in pairs)))
-        for bucket in ALL_BUCKETS:
-            for family, value in _detection_values(pair, taken, bucket).items():
+    for threshold in rule.detection_ious:
+        for bucket, families in values(pair, threshold):
+            for family, value in families.items():
                 result.setdefault(metric_name(family, threshold), {})[bucket] = value
     return result
 
 
-class _Pairing:
-    """Sizes, overlaps and buckets of a table of counts."""
+def _one_to_one(pair: Pairing, threshold: float) -> Iterator[tuple[str, dict[str, Value]]]:
+    candidates = [(g, p) for g in pair.gt_size for p in pair.pred_size if _reaches(pair.iou(g, p), threshold)]
+    taken = max(_pairings(candidates), key=lambda pairs: (len(pairs), sum(pair.iou(g, p) for g, p in pairs)))
+    found, used = {g for g, _ in taken}, {p for _, p in taken}
+    for bucket in ALL_BUCKETS:
+        ious = [pair.iou(g, p) for g, p in taken if pair.gt_is_in(bucket, g)]
+        fn = sum(g not in found and pair.gt_is_in(bucket, g) for g in pair.gt_size)
+        fp = sum(p not in used and pair.pred_is_in(bucket, p) for p in pair.pred_size)
+        yield bucket, _families(ious, fp, fn)
 
-    def __init__(self, counts: Counts, rule: Rule) -> None:
-        gt_size: dict[int, int] = defaultdict(int)
-        pred_size: dict[int, int] = defaultdict(int)
-        for (g, p), count in counts.items():
-            if g != 0:
-                gt_size[g] += count
-            if p != 0:
-                pred_size[p] += count
-        self.gt_size = {g: gt_size[g] for g in sorted(gt_size) if gt_size[g] >= rule.min_gt_size}
-        self.pred_size = {p: pred_size[p] for p in sorted(pred_size)}
-        self.counts = counts
-        self.thresholds = rule.size_thresholds
-        self.greedy = rule.ap_matching == "greedy"
 
-    def iou(self, g: int, p: int) -> Fraction:
-        n = self.counts.get((g, p), 0)
-        return Fraction(n, self.gt_size[g] + self.pred_size[p] - n)
-
-    def is_in(self, bucket: str, size: int) -> bool:
-        small, medium = self.thresholds
-        own = "small" if size <= small else "medium" if size <= medium else "large"
-        return bucket in {ALL, own}
-
-    def best(self, p: int, among: list[int]) -> int | None:
-        """Return the ground truth of highest IoU with the prediction, ties: smallest id; None without overlap."""
-        touched = [g for g in among if self.iou(g, p) > 0]
-        return min(touched, key=lambda g: (-self.iou(g, p), g)) if touched else None
+def _by_best_overlap(pair: Pairing, threshold: float) -> Iterator[tuple[str, dict[str, Value]]]:
+    best = {p: pair.best(p, list(pair.gt_size)) for p in pair.pred_size}
+    for bucket in ALL_BUCKETS:
+        gts = [g for g in pair.gt_size if pair.gt_is_in(bucket, g)]
+        preds = {p for p in pair.pred_size if best[p] in gts or pair.pred_is_in(bucket, p)}
+        hits = {g: [pair.iou(g, p) for p in preds if best[p] == g and _reaches(pair.iou(g, p), threshold)] for g in gts}
+        ious = [max(values) for values in hits.values() if values]
+        yield bucket, _families(ious, len(preds) - len(ious), len(gts) - len(ious))
 
 
 def _reaches(iou: Fraction, threshold: float) -> bool:
     return 100 * iou >= round(100 * threshold)
 
 
-def _ap(pair: _Pairing, ranked: list[int], bucket: str, threshold: float) -> Value:
-    inside = [g for g in pair.gt_size if pair.is_in(bucket, pair.gt_size[g])]
+def _ap(pair: Pairing, ranked: list[int], bucket: str, threshold: float) -> Value:
+    inside = [g for g in pair.gt_size if pair.gt_is_in(bucket, g)]
     if not inside:
         return None
-    judge = _judge_greedy if pair.greedy else _judge_best_overlap
+    judge = _judge_greedy if pair.rule.ap_matching == "greedy" else _judge_best_overlap
     true, false = 0, 0
     recall, precision = [], []
     for verdict in judge(pair, ranked, inside, bucket, threshold):
@@ -120,7 +118,7 @@ def _ap(pair: _Pairing, ranked: list[int], bucket: str, threshold: float) -> Val
 
 
 def _judge_best_overlap(
-    pair: _Pairing, ranked: list[int], inside: list[int], bucket: str, threshold: float
+    pair: Pairing, ranked: list[int], inside: list[int], bucket: str, threshold: float
 ) -> Iterator[str]:
     for p in ranked:
         chosen = pair.best(p, inside)
@@ -130,10 +128,10 @@ def _judge_best_overlap(
         if hit:
             yield "true" if chosen in inside else "ignored"
         else:
-            yield "false" if pair.is_in(bucket, pair.pred_size[p]) else "ignored"
+            yield "false" if pair.pred_is_in(bucket, p) else "ignored"
 
 
-def _judge_greedy(pair: _Pairing, ranked: list[int], inside: list[int], bucket: str, threshold: float) -> Iterator[str]:
+def _judge_greedy(pair: Pairing, ranked: list[int], inside: list[int], bucket: str, threshold: float) -> Iterator[str]:
     free = list(pair.gt_size)
     for p in ranked:
         reached = [g for g in free if _reaches(pair.iou(g, p), threshold)]
@@ -144,7 +142,7 @@ def _judge_greedy(pair: _Pairing, ranked: list[int], inside: list[int], bucket: 
             free.remove(chosen)
             yield "true" if chosen in inside else "ignored"
         else:
-            yield "false" if pair.is_in(bucket, pair.pred_size[p]) else "ignored"
+            yield "false" if pair.pred_is_in(bucket, p) else "ignored"
 
 
 def _area(recall: list[float], precision: list[float]) -> float:
@@ -162,26 +160,22 @@ def _mean(values: list[Value]) -> Value:
     return sum(defined) / len(defined) if defined else None
 
 
-def _one_to_one(candidates: list[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
+def _pairings(candidates: list[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
     """Yield every set of pairs to which none can be added, and some to which one can."""
     if not candidates:
         yield []
         return
     (g, p), *rest = candidates
     compatible = [(h, q) for h, q in rest if h != g and q != p]
-    for pairs in _one_to_one(compatible):
+    for pairs in _pairings(compatible):
         yield [(g, p), *pairs]
     # An uncontested pair belongs to every best pairing.
     if len(compatible) < len(rest):
-        yield from _one_to_one(rest)
+        yield from _pairings(rest)
 
 
-def _detection_values(pair: _Pairing, taken: list[tuple[int, int]], bucket: str) -> dict[str, Value]:
-    found, used = {g for g, _ in taken}, {p for _, p in taken}
-    ious = [pair.iou(g, p) for g, p in taken if pair.is_in(bucket, pair.gt_size[g])]
+def _families(ious: list[Fraction], fp: int, fn: int) -> dict[str, Value]:
     tp = len(ious)
-    fn = sum(g not in found and pair.is_in(bucket, size) for g, size in pair.gt_size.items())
-    fp = sum(p not in used and pair.is_in(bucket, size) for p, size in pair.pred_size.items())
     errors = Fraction(fp + fn, 2)
     return {
         "tp": tp,
@@ -193,6 +187,7 @@ def _detection_values(pair: _Pairing, taken: list[tuple[int, int]], bucket: str)
         "accuracy": _ratio(tp, tp + fp + fn),
         "sq": _ratio(sum(ious), tp),
         "pq": _ratio(sum(ious), tp + errors),
+        "mean_true_score": _ratio(sum(ious), tp + fn),
     }
 
 

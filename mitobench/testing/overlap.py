@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from mitobench.types import AnyArray
 
-__all__ = ["counts_of_table", "overlap_table", "random_volumes", "table_from_counts"]
+__all__ = ["counts_of_table", "lengths_like_sizes", "overlap_table", "random_volumes", "table_from_counts"]
 
 
 def overlap_table(gt: AnyArray, pred: AnyArray) -> OverlapTable:
@@ -108,3 +108,8 @@ def random_volumes(rng: np.random.Generator, *, instances: int = 12, edge: int =
         pred[tuple(map(slice, low, high))] = rng.choice([0, label, label, label, label + 1])
         pred[tuple(map(slice, (low + high) // 2, high))] = rng.choice([label, label, label + instances])
     return gt, pred
+
+
+def lengths_like_sizes(table: OverlapTable) -> dict[int, float]:
+    """Return made-up cable lengths for rules that need some: as many nm as each ground truth has voxels."""
+    return {int(g): float(size) for g, size in zip(table.gt.id, table.gt.size, strict=True)}

@@ -10,24 +10,35 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from mitobench.errors import InvalidInputError, UnusableFileError
-from mitobench.files import replacing
+from mitobench.files import making_folder, replacing
+from mitobench.report._tables import association_groups, association_rows, matching_rows
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from mitobench.types import PathOrStr
 
-__all__ = ["SCHEMA_VERSION", "Columns", "MetricInfo", "Report", "Source", "Value", "VolumeReport", "overall_means"]
+__all__ = [
+    "SCHEMA_VERSION",
+    "Columns",
+    "Interval",
+    "MetricInfo",
+    "Report",
+    "Source",
+    "Value",
+    "VolumeReport",
+    "overall_means",
+]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 Value = float | int | None
+Interval = list[float] | None
+"""Lower and upper end."""
 Columns = Mapping[str, list[Any]]
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -89,6 +100,14 @@ class VolumeReport:
         ``gt`` and ``pred`` -> columns, one row per instance.
     warnings
         What looked wrong with the input.
+    notes
+        What a reader has to know of the numbers, such as where two ways to compute them differ.
+    intervals
+        Metric -> bucket -> lower and upper end of the confidence interval, None where undefined; empty if none were
+        asked for.
+    repairs
+        What each class of error costs, and how many repairs reach a target, as
+        `mitobench.metrics.RepairAnalysis.to_dict` has it; None if not asked for.
     """
 
     name: str
@@ -99,6 +118,58 @@ class VolumeReport:
     curves: Mapping[str, Mapping[str, list[float] | None]] = field(default_factory=dict)
     instances: Mapping[str, Columns] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    intervals: Mapping[str, Mapping[str, Interval]] = field(default_factory=dict)
+    repairs: Mapping[str, Any] | None = None
+
+    @property
+    def matching(self) -> pd.DataFrame:
+        """One row per category and IoU threshold, with the columns of the challenge's public tool.
+
+        ``category`` (``total`` last), ``thresh``, ``fp``, ``tp``, ``fn``, ``precision``, ``recall``, ``accuracy``,
+        ``f1``, ``n_true``, ``n_pred``, ``mean_true_score``, ``mean_matched_score``, ``panoptic_quality``. As there, a
+        ratio is 0 where nothing is found; `metrics` holds None where it is undefined.
+        """
+        import pandas as pd
+
+        return pd.DataFrame(matching_rows(self.metrics))
+
+    @property
+    def associations(self) -> pd.DataFrame:
+        """One row per category, with the number of ground truths by type of their association.
+
+        ``category``, ``one-to-one``, ``missing``, ``over-segmentation``, ``under-segmentation``, ``many-to-many``, and
+        ``background``, the number of predictions that touch no ground truth.
+        """
+        import pandas as pd
+
+        return pd.DataFrame(association_rows(self.metrics))
+
+    def write_tool_tables(self, folder: PathOrStr) -> None:
+        """Write ``matching_metrics.csv``, ``associations_stats.csv`` and ``associations.csv`` as the public tool does.
+
+        Parameters
+        ----------
+        folder
+            Made if it is not there; files of these names in it are replaced.
+
+        Raises
+        ------
+        UnusableFileError
+            The folder or a file cannot be written.
+        """
+        import pandas as pd
+
+        counts = self.associations.set_index("category").map(lambda count: f"[{count}]")
+        tables = {
+            "matching_metrics.csv": self.matching.to_csv(index=False),
+            "associations_stats.csv": counts.rename_axis(None).to_csv(),
+            "associations.csv": pd.DataFrame(association_groups(self.instances)).to_csv(index=False),
+        }
+        with making_folder(folder) as made:
+            for name, text in tables.items():
+                with replacing(made / name) as temporary:
+                    temporary.write_text(text, encoding="utf-8", newline="")
 
 
 @dataclass(frozen=True)
@@ -117,6 +188,10 @@ class Report:
         Metric -> unit and direction.
     tool
         ``name`` and ``version`` of the program that made the report.
+    overall_intervals
+        Metric -> lower and upper end of the confidence interval of ``overall``, None where undefined.
+    uncertainty
+        How the intervals were made: ``method``, ``level``, ``resamples``, ``seed``; None without intervals.
     schema_version
         Of the JSON form.
     """
@@ -126,6 +201,8 @@ class Report:
     overall: Mapping[str, Value]
     metrics: Mapping[str, MetricInfo]
     tool: Mapping[str, str]
+    overall_intervals: Mapping[str, Interval] = field(default_factory=dict)
+    uncertainty: Mapping[str, Any] | None = None
     schema_version: int = SCHEMA_VERSION
 
     @property
@@ -136,7 +213,7 @@ class Report:
     def to_dict(self) -> dict[str, Any]:
         """Return plain dictionaries, lists, numbers and None; `from_dict` is the inverse."""
         values = asdict(self)
-        first = ("schema_version", "tool", "rule", "overall", "volumes", "metrics")
+        first = ("schema_version", "tool", "rule", "overall", "overall_intervals", "uncertainty", "volumes", "metrics")
         return {key: _plain(values[key]) for key in first}
 
     @classmethod
@@ -149,7 +226,9 @@ class Report:
             A key is missing or of another type, or the report was written by a newer version.
         """
         try:
-            return _report(values)
+            from mitobench.report._reading import read_report
+
+            return read_report(values)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             if isinstance(error, InvalidInputError):
                 raise
@@ -247,78 +326,6 @@ def overall_means(volumes: tuple[VolumeReport, ...], metrics: Mapping[str, Metri
         defined = [value for value in values if value is not None]
         means[metric] = math.fsum(defined) / len(values) if len(defined) == len(values) else None
     return means
-
-
-def _report(values: Mapping[str, Any]) -> Report:
-    version = _typed(values["schema_version"], int, "schema_version")
-    if version > SCHEMA_VERSION:
-        raise InvalidInputError(
-            f"the report has schema version {version}, this mitobench reads up to {SCHEMA_VERSION}; upgrade mitobench"
-        )
-    rule = dict(values["rule"])
-    for key in ("name", "label", "rank_by"):
-        _typed(rule[key], str, f"rule.{key}")
-    metrics = {name: MetricInfo(**info) for name, info in values["metrics"].items()}
-    report = Report(
-        rule,
-        tuple(_volume(volume) for volume in values["volumes"]),
-        {metric: _number(value) for metric, value in values["overall"].items()},
-        metrics,
-        {"name": values["tool"]["name"], "version": values["tool"]["version"]},
-        SCHEMA_VERSION,
-    )
-    _check_names(report)
-    return report
-
-
-def _volume(values: Mapping[str, Any]) -> VolumeReport:
-    z, y, x = (_typed(n, int, "shape") for n in values["shape"])
-    return VolumeReport(
-        _typed(values["name"], str, "name"),
-        (z, y, x),
-        _source(values["gt"]),
-        _source(values["pred"]),
-        {
-            metric: {bucket: _number(value) for bucket, value in buckets.items()}
-            for metric, buckets in values["metrics"].items()
-        },
-        {name: dict(buckets) for name, buckets in values["curves"].items()},
-        {side: dict(columns) for side, columns in values["instances"].items()},
-        tuple(_typed(text, str, "warnings") for text in values["warnings"]),
-    )
-
-
-def _source(values: Mapping[str, Any]) -> Source:
-    source = Source(**values)
-    for key in ("name", "dtype", "fingerprint"):
-        _typed(getattr(source, key), str, key)
-    _typed(source.instances, int, "instances")
-    return source
-
-
-def _check_names(report: Report) -> None:
-    """Refuse a report whose parts do not belong together."""
-    if not report.volumes:
-        raise InvalidInputError("not a mitobench report (it has no volumes)")
-    if report.rule["rank_by"] not in report.overall:
-        raise InvalidInputError(f"not a mitobench report (no overall {report.rule['rank_by']})")
-    for volume in report.volumes:
-        if report.rule["rank_by"] not in volume.metrics:
-            raise InvalidInputError(f"not a mitobench report ({volume.name} has no {report.rule['rank_by']})")
-        if missing := set(volume.metrics) - set(report.metrics):
-            raise InvalidInputError(f"not a mitobench report (nothing is said of the metric {min(missing)})")
-
-
-def _typed(value: Any, kind: type[T], what: str) -> T:  # noqa: ANN401
-    if not isinstance(value, kind):
-        raise TypeError(f"{what} is {value!r}")
-    return value
-
-
-def _number(value: Any) -> Value:  # noqa: ANN401
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
-        raise TypeError(f"a metric is {value!r}, expected a number or null")
-    return value
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401
