@@ -10,25 +10,28 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+from mitobench.render._words import FAMILIES, metric_label, visible
 
-    from mitobench.report import Report, Value, VolumeReport
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from typing import Any
+
+    from mitobench.report import Interval, Report, Value, VolumeReport
+
+    _Row = tuple[str, list[str], str]
 
 __all__ = ["print_report", "to_text"]
 
 _BUCKETS = {"all": "All", "small": "Small", "medium": "Medium", "large": "Large"}
 _PAPER_ORDER = {"small": "Small", "medium": "Med", "large": "Large", "all": "All"}
-_DETECTION = {
-    "tp": "Found (TP)",
-    "fn": "Missed (FN)",
-    "fp": "False (FP)",
-    "precision": "Precision",
-    "recall": "Recall",
-    "f1": "F1",
-    "accuracy": "Accuracy",
-    "sq": "SQ (mean IoU)",
-    "pq": "PQ",
+_DETECTION = {family: label for family, label in FAMILIES.items() if family != "ap"}
+_ASSOCIATIONS = {
+    "gt_one_to_one": "One to one",
+    "gt_missing": "Missing",
+    "gt_over_segmentation": "Over-segmentation",
+    "gt_under_segmentation": "Under-segmentation",
+    "gt_many_to_many": "Many to many",
+    "pred_background": "On background only",
 }
 _PARTITION = {"voi_split": "VOI split (bits)", "voi_merge": "VOI merge (bits)", "are": "Adapted Rand error"}
 
@@ -47,17 +50,22 @@ def print_report(report: Report, *, console: Console | None = None) -> None:
 
 
 def _parts(report: Report) -> Iterator[RenderableType]:
-    yield Text(f"rule {_visible(report.rule['label'])}", style="bold")
+    yield Text(f"rule {visible(report.rule['label'])}", style="bold")
     if len(report.volumes) > 1:
-        yield Text(f"\n{_label(report.rule['rank_by'])}", style="bold")
+        yield Text(f"\n{metric_label(report.rule['rank_by'])}", style="bold")
         yield _benchmark_table(report)
     for volume in report.volumes:
         shape = " x ".join(map(str, volume.shape))
-        yield Text.assemble("\n", (_visible(volume.name), "bold"), f"  {shape} voxels")
+        yield Text.assemble("\n", (visible(volume.name), "bold"), f"  {shape} voxels")
         for side, source in (("ground truth", volume.gt), ("prediction", volume.pred)):
-            yield Text(f"{side:<12}  {_visible(source.name)}  ({source.instances:,} instances)", overflow="fold")
+            yield Text(f"{side:<12}  {visible(source.name)}  ({source.instances:,} instances)", overflow="fold")
         yield _volume_table(report, volume)
-        yield from (Text(f"warning: {_visible(warning)}", style="yellow") for warning in volume.warnings)
+        if volume.repairs is not None:
+            yield Text(f"what went wrong at IoU {volume.repairs['iou_threshold']:.2f}, and the score without it")
+            yield _error_table(volume.repairs, report.rule["label"])
+            yield Text(_budget_line(volume.repairs))
+        yield from (Text(f"note: {visible(note)}", style="dim") for note in volume.notes)
+        yield from (Text(f"warning: {visible(warning)}", style="yellow") for warning in volume.warnings)
 
 
 def _benchmark_table(report: Report) -> Table:
@@ -65,36 +73,94 @@ def _benchmark_table(report: Report) -> Table:
     table = _table("", _PAPER_ORDER.values())
     for volume in report.volumes:
         values = volume.metrics[report.rule["rank_by"]]
-        table.add_row(Text(_visible(volume.name)), *(_number(values.get(bucket)) for bucket in _PAPER_ORDER))
+        table.add_row(Text(visible(volume.name)), *(_number(values.get(bucket)) for bucket in _PAPER_ORDER))
     table.add_section()
     table.add_row("Overall", "", "", "", _number(report.score), style="bold")
+    if report.uncertainty is not None:
+        interval = report.overall_intervals.get(report.rule["rank_by"])
+        table.add_row(_interval_label(report.uncertainty), "", "", "", _interval(interval), style="dim")
     return table
 
 
 def _volume_table(report: Report, volume: VolumeReport) -> Table:
     """Return the few metrics that a person looks at, the ranked one first."""
-    rank_by = report.rule["rank_by"]
     table = _table("", _BUCKETS.values())
-
-    def add(metric: str, label: str, style: str = "") -> None:
-        values = volume.metrics[metric]
-        table.add_row(label, *(_number(values[b]) if b in values else "" for b in _BUCKETS), style=style)
-
-    add(rank_by, _label(rank_by), "bold")
-    for metric in volume.metrics:
-        if metric.startswith("ap_") and metric != rank_by and (metric == "ap_50" or metric.count("_") == 2):
-            add(metric, _label(metric))
-    iou = _detection_iou(rank_by, volume)
-    table.add_section()
-    table.add_row(f"one to one at IoU {int(iou) / 100:.2f}", style="dim")
-    for family, label in _DETECTION.items():
-        if f"{family}_{iou}" in volume.metrics:
-            add(f"{family}_{iou}", label)
-    table.add_section()
-    for metric, label in _PARTITION.items():
-        if metric in volume.metrics:
-            add(metric, label)
+    for section in _sections(report, volume):
+        table.add_section()
+        for label, cells, style in section:
+            table.add_row(label, *cells, style=style)
     return table
+
+
+def _sections(report: Report, volume: VolumeReport) -> Iterator[list[_Row]]:
+    rank_by = report.rule["rank_by"]
+    yield [
+        (metric_label(rank_by), _values(volume, rank_by), "bold"),
+        *_interval_rows(report, volume),
+        *((metric_label(name), _values(volume, name), "") for name in volume.metrics if _is_shown_ap(name, rank_by)),
+    ]
+    by_overlap = report.rule.get("detection_matching") == "best-overlap"
+    iou = _detection_iou(rank_by, volume)
+    how = "by best overlap" if by_overlap else "one to one"
+    yield [
+        (f"{how} at IoU {int(iou) / 100:.2f}", [], "dim"),
+        *_rows(volume, {f"{family}_{iou}": label for family, label in _DETECTION.items()}),
+    ]
+    if by_overlap:
+        yield _rows(volume, _ASSOCIATIONS)
+    yield _rows(volume, _PARTITION)
+
+
+def _rows(volume: VolumeReport, metrics: Mapping[str, str]) -> list[_Row]:
+    return [(label, _values(volume, name), "") for name, label in metrics.items() if name in volume.metrics]
+
+
+def _values(volume: VolumeReport, metric: str) -> list[str]:
+    values = volume.metrics[metric]
+    return [_number(values[bucket]) if bucket in values else "" for bucket in _BUCKETS]
+
+
+def _interval_rows(report: Report, volume: VolumeReport) -> Iterator[_Row]:
+    if report.uncertainty is not None:
+        ends = volume.intervals.get(report.rule["rank_by"], {})
+        yield _interval_label(report.uncertainty), [_interval(ends.get(bucket)) for bucket in _BUCKETS], "dim"
+
+
+def _is_shown_ap(metric: str, rank_by: str) -> bool:
+    return metric.startswith("ap_") and metric != rank_by and (metric in {"ap_50", "ap_75"} or metric.count("_") == 2)
+
+
+def _error_table(repairs: Mapping[str, Any], label: str) -> Table:
+    """Return how often each kind of error occurs, and the score if it did not, by itself and one after the other."""
+    scores = repairs["scores"][label]
+    table = _table("", ("Errors", "Missed", "False", "Without it", "Step by step"))
+    order = [step["kind"] for step in scores["cumulative"]]
+    steps = {step["kind"]: step["score"] for step in scores["cumulative"]}
+    for kind in [*order, *(kind for kind in repairs["classes"] if kind not in order)]:
+        counts = repairs["classes"][kind]
+        step = _number(steps[kind].get("all")) if kind in steps else ""
+        table.add_row(
+            visible(kind),
+            *(_number(counts[column]["all"]) for column in ("errors", "gt", "pred")),
+            _number(scores["alone"][kind].get("all")),
+            step,
+        )
+    return table
+
+
+def _budget_line(repairs: Mapping[str, Any]) -> str:
+    """Return how many single repairs reach the target."""
+    budgets = repairs["repairs"]
+    counts = ", ".join(f"{name} {_number(budgets[bucket]['to_target'])}" for bucket, name in _BUCKETS.items())
+    return f"repairs to reach {repairs['target']:.2f}:  {counts}"
+
+
+def _interval_label(uncertainty: Mapping[str, Any]) -> str:
+    return f"  {uncertainty['level']:.0%} interval"
+
+
+def _interval(ends: Interval) -> str:
+    return "-" if ends is None else f"{ends[0]:.3f}-{ends[1]:.3f}"
 
 
 def _detection_iou(rank_by: str, volume: VolumeReport) -> str:
@@ -110,27 +176,6 @@ def _table(corner: str, columns: Iterable[str]) -> Table:
     for name in columns:
         table.add_column(name, justify="right")
     return table
-
-
-def _visible(text: str) -> str:
-    """Replace what would steer the terminal: reports come from strangers too."""
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
-
-
-def _label(metric: str) -> str:
-    """Return how people write the name of a metric.
-
-    Examples
-    --------
-    >>> _label("ap_75"), _label("ap_50_95"), _label("ap_50_100"), _label("f1_50")
-    ('AP-75', 'AP .50:.95', 'AP .50:1.00', 'F1-50')
-    """
-    family, *numbers = metric.split("_")
-    name = "AP" if family == "ap" else _DETECTION.get(family, family)
-    if len(numbers) != 2:
-        return "-".join([name, *numbers])
-    first, last = (f"{int(number) / 100:.2f}".removeprefix("0") for number in numbers)
-    return f"{name} {first}:{last}"
 
 
 def _number(value: Value) -> str:
