@@ -139,7 +139,7 @@ BAD_CALLS = {
         "set the negative voxels to 0"
     ),
     ("pred.h5", "gt.h5", "--rule", "mitoem2021"): (
-        "unknown rule 'mitoem2021', did you mean 'mitoem-2021'?; allowed: mitoem-2020, mitoem-2021, coco, "
+        "unknown rule 'mitoem2021', did you mean 'mitoem-2021'?; allowed: mitoem-2020, mitoem-2021, mitoem-2023, coco, "
         "or a Rule of your own"
     ),
     ("pred.h5", "gt.h5", "--json", "none/r.json"): (
@@ -162,7 +162,7 @@ BAD_CALLS = {
         "argument --size-thresholds: '9,x' is not 2 whole numbers; expected such as 5000,15000"
     ),
     ("pred.h5", "gt.h5", "--size-thresholds", "9,5"): (
-        "size_thresholds are (9, 5); allowed: two ascending integers from 0, in voxels"
+        "size_thresholds are (9, 5); allowed: two ascending integers from 0, in voxels or nm of cable"
     ),
     (
         "pred.h5",

@@ -42,8 +42,9 @@ def test_commands_run(page, pair, capsys):
 
 @pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "python")], ids=lambda p: p.stem)
 def test_python_blocks_run(page, pair):
+    seen = {}
     for block in blocks(page, "python"):
-        exec(compile(block, page.name, "exec"), {})  # noqa: S102 - our own documentation
+        exec(compile(block, page.name, "exec"), seen)  # noqa: S102 - our own documentation
 
 
 @pytest.mark.parametrize("page", [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"], ids=lambda p: p.stem)
