@@ -11,6 +11,7 @@ from mitobench.errors import InvalidInputError, UnusableFileError
 from mitobench.evaluate import evaluate_benchmark, evaluate_pair
 from mitobench.render import to_text
 from mitobench.report import SCHEMA_VERSION, Report
+from mitobench.resampling import Bootstrap
 from mitobench.testing import random_volumes
 
 HISTORIC = sorted((Path(__file__).parent / "historic_reports").glob("*.json"))
@@ -19,7 +20,8 @@ HISTORIC = sorted((Path(__file__).parent / "historic_reports").glob("*.json"))
 @pytest.fixture(scope="module")
 def report():
     gt, pred = random_volumes(np.random.default_rng(8), instances=15, edge=20)
-    return evaluate_benchmark({"MitoEM-H": (pred, gt), "MitoEM-R": (gt, gt)})
+    intervals = Bootstrap(unit="instances", resamples=100)
+    return evaluate_benchmark({"MitoEM-H": (pred, gt), "MitoEM-R": (gt, gt)}, repairs=True, intervals=intervals)
 
 
 def test_a_report_survives_dictionaries_and_files(report, tmp_path):
@@ -120,12 +122,29 @@ def edited(report, edit):
         (lambda v: v["volumes"].clear(), "it has no volumes"),
         (lambda v: v["volumes"][0].update(name=3), "name is 3"),
         (lambda v: v["volumes"][0].update(shape=[1, 2]), "not enough values to unpack"),
-        (lambda v: v["volumes"][0]["metrics"]["ap_75"].update(all="1"), "a metric is '1', expected a number or null"),
+        (lambda v: v["volumes"][0]["metrics"]["ap_75"].update(all="1"), "a metric is '1', expected a number"),
         (lambda v: v["metrics"].pop("ap_75"), "nothing is said of the metric ap_75"),
         (lambda v: v["rule"].update(rank_by="ap_33"), "no overall ap_33"),
         (lambda v: v.update(volumes=7), "'int' object is not iterable"),
         (lambda v: v["volumes"][0]["gt"].update(instances="3"), "instances is '3'"),
         (lambda v: v["volumes"][1]["metrics"].pop("ap_75"), "MitoEM-R has no ap_75"),
+        (lambda v: v["overall"].update(ap_75=float("nan")), "a metric is nan, expected a number"),
+        (lambda v: v["overall"].update(ap_75=10**400), "a metric is 1000"),
+        (lambda v: v["rule"].update(size_thresholds=[5]), "rule.size_thresholds is [5], expected a list of 2"),
+        (lambda v: v["rule"].pop("source"), "rule.source is missing"),
+        (lambda v: v["tool"].update(version=1), "tool.version is 1"),
+        (lambda v: v["uncertainty"].pop("level"), "uncertainty.level is missing"),
+        (lambda v: v["volumes"][0]["intervals"]["ap_75"].update(all=[0, None]), "an interval is [0, None]"),
+        (lambda v: v["volumes"][0]["intervals"]["ap_75"].update(all=[0]), "not enough values to unpack"),
+        (lambda v: v["volumes"][0]["curves"]["precision_75"].update(all=[1]), "expected a list of 101"),
+        (lambda v: v["volumes"][0]["instances"]["gt"]["id"].pop(), "instances.gt has columns of several lengths"),
+        (lambda v: v["volumes"][0]["instances"]["pred"].pop("verdict"), "instances.pred.verdict is missing"),
+        (lambda v: v["volumes"][0]["instances"]["gt"]["size"].__setitem__(0, 1.5), "expected a whole number"),
+        (lambda v: v["volumes"][0]["instances"]["gt"].update(mine=[[]] * 15), "instances.gt.mine is []"),
+        (lambda v: v["volumes"][0]["repairs"]["classes"]["false"].pop("gt"), "repairs.classes.false.gt is missing"),
+        (lambda v: v["volumes"][0]["repairs"]["classes"].pop("false"), "other kinds of errors than repairs.classes"),
+        (lambda v: v["volumes"][0]["repairs"]["repairs"].update(all={}), "repairs.repairs.all.errors is missing"),
+        (lambda v: v["volumes"][0]["repairs"]["scores"].pop("mitoem-2020"), "repairs under other rules only"),
     ],
 )
 def test_what_is_no_report_is_refused(report, edit, reason):

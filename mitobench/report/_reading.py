@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from mitobench.errors import InvalidInputError
 from mitobench.report._report import SCHEMA_VERSION, Interval, MetricInfo, Report, Source, Value, VolumeReport
+from mitobench.report._schema import CURVES, INSTANCES, REPAIRS, RULE, UNCERTAINTY, Check, number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,9 +23,7 @@ def read_report(values: Mapping[str, Any]) -> Report:
         raise InvalidInputError(
             f"the report has schema version {version}, this mitobench reads up to {SCHEMA_VERSION}; upgrade mitobench"
         )
-    rule = dict(values["rule"])
-    for key in ("name", "label", "rank_by"):
-        _typed(rule[key], str, f"rule.{key}")
+    rule = _checked(values["rule"], RULE, "rule")
     new = _since(2, version, values)
     metrics = {name: MetricInfo(**info) for name, info in values["metrics"].items()}
     report = Report(
@@ -32,9 +31,9 @@ def read_report(values: Mapping[str, Any]) -> Report:
         tuple(_volume(volume, version) for volume in values["volumes"]),
         {metric: _number(value) for metric, value in values["overall"].items()},
         metrics,
-        {"name": values["tool"]["name"], "version": values["tool"]["version"]},
+        {key: _typed(values["tool"][key], str, f"tool.{key}") for key in ("name", "version")},
         {metric: _interval(ends) for metric, ends in new("overall_intervals", {}).items()},
-        _mapping(new("uncertainty", None), "uncertainty"),
+        _checked(new("uncertainty", None), UNCERTAINTY, "uncertainty"),
         SCHEMA_VERSION,
     )
     _check_names(report)
@@ -53,15 +52,15 @@ def _volume(values: Mapping[str, Any], version: int) -> VolumeReport:
             metric: {bucket: _number(value) for bucket, value in buckets.items()}
             for metric, buckets in values["metrics"].items()
         },
-        {name: dict(buckets) for name, buckets in values["curves"].items()},
-        {side: dict(columns) for side, columns in values["instances"].items()},
+        _checked(values["curves"], CURVES, "curves"),
+        _checked(values["instances"], INSTANCES, "instances"),
         tuple(_typed(text, str, "warnings") for text in values["warnings"]),
         tuple(_typed(text, str, "notes") for text in new("notes", [])),
         {
             metric: {bucket: _interval(ends) for bucket, ends in buckets.items()}
             for metric, buckets in new("intervals", {}).items()
         },
-        _mapping(new("repairs", None), "repairs"),
+        _checked(new("repairs", None), REPAIRS, "repairs"),
     )
 
 
@@ -89,6 +88,8 @@ def _check_names(report: Report) -> None:
             raise InvalidInputError(f"not a mitobench report ({volume.name} has no {report.rule['rank_by']})")
         if missing := set(volume.metrics) - set(report.metrics):
             raise InvalidInputError(f"not a mitobench report (nothing is said of the metric {min(missing)})")
+        if volume.repairs is not None and report.rule["label"] not in volume.repairs["scores"]:
+            raise InvalidInputError(f"not a mitobench report ({volume.name} has repairs under other rules only)")
 
 
 def _typed(value: Any, kind: type[T], what: str) -> T:  # noqa: ANN401
@@ -98,9 +99,10 @@ def _typed(value: Any, kind: type[T], what: str) -> T:  # noqa: ANN401
 
 
 def _number(value: Any) -> Value:  # noqa: ANN401
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
-        raise TypeError(f"a metric is {value!r}, expected a number or null")
-    return value
+    if value is not None:
+        number(value, "a metric")
+    result: Value = value
+    return result
 
 
 def _interval(value: Any) -> Interval:  # noqa: ANN401
@@ -112,5 +114,6 @@ def _interval(value: Any) -> Interval:  # noqa: ANN401
     return [float(low), float(high)]
 
 
-def _mapping(value: Any, what: str) -> dict[str, Any] | None:  # noqa: ANN401
-    return None if value is None else dict(_typed(value, dict, what))
+def _checked(value: Any, check: Check, what: str) -> Any:  # noqa: ANN401
+    check(value, what)
+    return value
