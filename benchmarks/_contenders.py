@@ -1,4 +1,4 @@
-"""What `benchmarks.bench_pair` times, one contender in one fresh process: prints seconds and voxels as JSON.
+"""What `bench_pair` and `bench_convert` time, one contender in one fresh process: prints seconds and voxels as JSON.
 
 Run as ``python -m benchmarks._contenders NAME GT PRED SECTIONS``.
 """
@@ -22,6 +22,8 @@ def main() -> None:
     name, gt_path, pred_path, sections = sys.argv[1:]
     if name == "read":
         result = time_reading(gt_path, pred_path)
+    elif name == "decode":
+        result = time_decoding(gt_path, workers=int(sections))
     else:
         result = time_call(IN_MEMORY[name], gt_path, pred_path, sections=int(sections) if name in SUB_VOLUME else None)
     print(json.dumps(result))
@@ -38,6 +40,24 @@ def time_reading(*paths: str) -> dict[str, float]:
         voxels = labels.size
         # The second array may take the memory of the first one.
         del labels
+    return {"seconds": time.perf_counter() - start, "voxels": voxels}
+
+
+def time_decoding(folder: str, *, workers: int) -> dict[str, float]:
+    """Read and inflate PNG sections, keeping none."""
+    from concurrent.futures import ThreadPoolExecutor
+    from pathlib import Path
+
+    from imagecodecs import png_decode
+
+    paths = sorted(Path(folder).iterdir())
+
+    def decode(path: Path) -> int:
+        return int(png_decode(path.read_bytes()).size)
+
+    start = time.perf_counter()
+    with ThreadPoolExecutor(workers) as pool:
+        voxels = sum(pool.map(decode, paths))
     return {"seconds": time.perf_counter() - start, "voxels": voxels}
 
 

@@ -89,7 +89,7 @@ def make_pair(folder: Path, args: argparse.Namespace) -> None:
     if all(file.is_file() for file in files) and json.loads(record.read_text()) == made:
         return
     record.unlink(missing_ok=True)
-    options = ["--shape", args.shape, "--dtype", args.dtype, "--seed", str(args.seed)]
+    options = ["--shape", args.shape, "--dtype", args.dtype, "--seed", str(args.seed), "--no-image"]
     run = measure_process([sys.executable, "-m", "mitobench", "phantom", "make", str(folder), *options])
     record.write_text(json.dumps(made))
     print(f"made {args.shape} {args.dtype} in {run.wall:.1f} s, peak {run.peak / 1e6:.0f} MB", file=sys.stderr)

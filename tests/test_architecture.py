@@ -35,7 +35,7 @@ ALLOWED = {
     "published": set(),
     "pictures": {"errors", "types", "report", "volumes"},
     "view": {"errors", "types", "volumes", "report"},
-    "phantom": {"errors", "types", "files", "volumes"},
+    "phantom": {"errors", "types", "files", "volumes", "_compiled"},
     "dataset": {"__init__", "errors", "types", "files", "volumes", "overlap", "strata"},
     "testing": {"errors", "types", "overlap", "rules", "strata", "matching", "metrics"},
     "evaluate": {
@@ -52,7 +52,7 @@ ALLOWED = {
     },
     "cli": {
         "__init__", "errors", "types", "files", "evaluate", "report", "render", "rules", "phantom", "view", "compare",
-        "pictures", "resampling", "dataset", "annotation",
+        "pictures", "resampling", "volumes", "dataset", "annotation",
     },
     "__init__": {"errors", "compare", "evaluate", "report", "resampling", "rules", "volumes"},
     "__main__": {"cli"},

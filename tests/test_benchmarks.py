@@ -10,8 +10,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def bench(*options):
-    command = [sys.executable, "-m", "benchmarks.bench_pair", "--shape", "16,64,64", "--repeat", "1", *options]
+def bench(*options, name="bench_pair"):
+    command = [sys.executable, "-m", f"benchmarks.{name}", "--shape", "16,64,64", "--repeat", "1", *options]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
@@ -75,3 +75,18 @@ def test_coverage():
     head, *lines = module("coverage", "--volumes", "2", "--density", "0.02")
     assert head.split()[-3:] == ["recall_75", "f1_75", "ap_75"]
     assert len(lines) == 4 * 5
+
+
+def test_conversion(tmp_path):
+    done = bench("--keep", str(tmp_path), name="bench_convert")
+    assert rows(done) == [
+        "read and inflate, a loop",
+        "read and inflate, 2 threads",
+        "to Zarr, zstd",
+        "to Zarr, zstd, --no-verify",
+        "to HDF5, not compressed",
+        "to HDF5, not compressed, --no-verify",
+        "to HDF5, gzip",
+    ]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["im", "sections.json"]
+    assert bench("--keep", str(tmp_path), name="bench_convert").returncode == 0

@@ -9,7 +9,7 @@ import warnings
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from mitobench import __version__
-from mitobench.cli import compare, evaluate, phantom, show, view
+from mitobench.cli import compare, dataset, evaluate, phantom, show, view
 from mitobench.errors import InputWarning, MitobenchError
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="mitobench", description="Score 3D mitochondria instance segmentation as MitoEM does.")
     parser.add_argument("--version", action="version", version=f"mitobench {__version__}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=_Parser)
-    for command in (evaluate, compare, show, view, phantom):
+    for command in (evaluate, compare, show, view, dataset, phantom):
         command.add_parser(subparsers)
     return parser
 
