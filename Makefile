@@ -7,7 +7,8 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 
 demo: .venv/core.done
 	$(BIN)/mitobench phantom make demo --shape 100,512,512 --seed 1
-	$(BIN)/mitobench evaluate demo/pred.h5 demo/gt.h5 --json demo/report.json --instances demo/instances.csv
+	$(BIN)/mitobench evaluate demo/pred.h5 demo/gt.h5 --json demo/report.json --instances demo/instances.csv \
+	  --html demo/report.html --image demo/im.h5
 
 test: .venv/test.done lint
 	$(BIN)/python -m pytest
@@ -28,7 +29,7 @@ clean:
 
 .venv/core.done: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(PIP) --editable .
+	$(PIP) --editable '.[report]'
 	touch $@
 
 .venv/test.done: .venv/core.done

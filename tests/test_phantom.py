@@ -272,7 +272,7 @@ def test_no_seed_warns(seed):
 def test_command(tmp_path, capsys):
     folder = tmp_path / "pair"
     arguments = ["phantom", "make", str(folder), "--shape", "40,128,128", "--density", "1e5", "--foreground", "0.12"]
-    assert main([*arguments, "--dtype", "uint32", "--compression", "lzf", "--chunks", "7,64,128"]) == 0
+    assert main([*arguments, "--dtype", "uint32", "--compression", "lzf", "--chunks", "7,64,128", "--no-image"]) == 0
     assert capsys.readouterr() == (f"{folder / 'gt.h5'}\n{folder / 'pred.h5'}\n", "")
     with h5py.File(folder / "pred.h5") as file:
         assert file["main"].chunks == (7, 64, 128)

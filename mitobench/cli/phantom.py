@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mitobench.cli._common import progress_bar, whole_numbers
-from mitobench.errors import UnusableFileError
+from mitobench.files import making_folder
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
 
 __all__ = ["add_parser", "run"]
 
@@ -22,11 +20,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     actions = phantom.add_subparsers(dest="action", required=True, metavar="ACTION")
     make = actions.add_parser(
         "make",
-        help="write a ground truth and a prediction, DIR/gt.h5 and DIR/pred.h5",
-        description="Write a mitochondria-like ground truth and a prediction with known errors to DIR/gt.h5 and "
-        "DIR/pred.h5, dataset 'main', 30 x 8 x 8 nm a voxel. Equal options give equal voxels.",
+        help="write an image, its ground truth and a prediction, DIR/im.h5, DIR/gt.h5 and DIR/pred.h5",
+        description="Write an image of synthetic brain tissue, the mitochondria in it and a prediction with known "
+        "errors to DIR/im.h5, DIR/gt.h5 and DIR/pred.h5, dataset 'main', 30 x 8 x 8 nm a voxel. Equal options give "
+        "equal voxels.",
     )
-    make.add_argument("folder", metavar="DIR", help="folder for the two files; made if its parent exists")
+    make.add_argument("folder", metavar="DIR", help="folder for the files; made if its parent exists")
     make.add_argument(
         "--shape",
         type=whole_numbers("100,512,512"),
@@ -47,46 +46,52 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="Z,Y,X",
         help="HDF5 chunk, for example 7,64,128 (default: h5py's choice)",
     )
+    make.add_argument(
+        "--no-image",
+        action="store_true",
+        help="only labels, of simpler shapes that do not touch: much faster, for measuring speed",
+    )
+    _add_rates(make)
     make.set_defaults(run=run)
 
 
+def _add_rates(make: argparse.ArgumentParser) -> None:
+    """Add how good the prediction is and how often sections are damaged."""
+    quality = make.add_argument_group("errors of the prediction, as fractions of the instances")
+    for name, default, what in (
+        ("missed", 0.05, "are absent"),
+        ("false", 0.05, "are invented"),
+        ("split", 0.04, "are cut in two"),
+        ("merged", 0.03, "share the id of a neighbour"),
+    ):
+        quality.add_argument(f"--{name}", type=float, default=default, help=f"{what} (default: {default})")
+    make.add_argument(
+        "--no-artefacts", action="store_true", help="no missing, repeated, displaced, scratched or odd sections"
+    )
+
+
 def run(args: argparse.Namespace) -> int:
-    """Write the pair and print the two paths."""
-    from mitobench.phantom import write_label_pair
+    """Write the volumes and print their paths."""
+    from mitobench.phantom import Artefacts, Quality, write_label_pair, write_tissue
 
     folder = Path(args.folder)
-    gt_path, pred_path = folder / "gt.h5", folder / "pred.h5"
-    with _made(folder), progress_bar("writing") as progress:
-        write_label_pair(
-            gt_path,
-            pred_path,
-            shape=args.shape,
-            chunks=args.chunks,
-            compression=None if args.compression == "none" else args.compression,
-            progress=progress,
-            seed=args.seed,
-            dtype=args.dtype,
-            instances_per_gigavoxel=args.density,
-            foreground=args.foreground,
-        )
-    print(gt_path)
-    print(pred_path)
+    names = ("gt", "pred") if args.no_image else ("im", "gt", "pred")
+    paths = [folder / f"{name}.h5" for name in names]
+    options = {
+        "shape": args.shape,
+        "chunks": args.chunks,
+        "compression": None if args.compression == "none" else args.compression,
+        "seed": args.seed,
+        "dtype": args.dtype,
+        "instances_per_gigavoxel": args.density,
+        "foreground": args.foreground,
+        "quality": Quality(missed=args.missed, false=args.false, split=args.split, merged=args.merged),
+    }
+    with making_folder(folder), progress_bar("writing") as progress:
+        if args.no_image:
+            write_label_pair(*paths, progress=progress, **options)
+        else:
+            artefacts = Artefacts.none() if args.no_artefacts else Artefacts()
+            write_tissue(*paths, progress=progress, artefacts=artefacts, **options)
+    print(*paths, sep="\n")
     return 0
-
-
-@contextmanager
-def _made(folder: Path) -> Iterator[None]:
-    """Make the folder, and take it away again when nothing comes of it."""
-    if not folder.parent.is_dir():
-        raise UnusableFileError(f"cannot make {folder}: the folder {folder.parent} does not exist; create it first")
-    there = folder.is_dir()
-    try:
-        folder.mkdir(exist_ok=True)
-    except OSError as error:
-        raise UnusableFileError(f"cannot make {folder}: {error.strerror}; name another folder") from error
-    try:
-        yield
-    except BaseException:
-        if not there:
-            folder.rmdir()
-        raise

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from mitobench.types import Float64, Int64, Shape
 
-__all__ = ["Quality", "predict"]
+__all__ = ["Quality", "draw_fates", "merge_groups", "predict"]
 
 
 @dataclass(frozen=True)
@@ -60,22 +60,29 @@ class Quality:
 
 def predict(rng: np.random.Generator, gt: Mitochondria, shape: Shape, quality: Quality) -> Strokes:
     """Draw each instance's fate and return what the prediction paints."""
-    fate = rng.random(len(gt))
-    found = np.flatnonzero(fate >= quality.missed)
-    fate = fate[found] - quality.missed
-    merged = (fate >= quality.split) & (fate < quality.split + quality.merged)
+    found, cut, merged = draw_fates(rng, len(gt), quality)
     # An invented instance has the shape of a true one and lies below all others.
     false = rng.integers(len(gt), size=rng.binomial(len(gt), quality.false))
     shown = gt.take(np.concatenate([found, false]))
-    group = np.concatenate([_merge(shown.centre[: len(found), 0], merged), np.arange(len(found), len(shown))])
-    split = np.concatenate([fate < quality.split, np.zeros(len(false), bool)])
+    group = np.concatenate([merge_groups(shown.centre[: len(found), 0], merged), np.arange(len(found), len(shown))])
+    split = np.concatenate([cut, np.zeros(len(false), bool)])
     elsewhere = np.zeros((len(shown), 1, 3))
     copies = shown.take(np.arange(len(found), len(shown)))
     elsewhere[len(found) :] = draw_spots(rng, copies.moved(-copies.centre[:, :1]), shape) - copies.centre[:, :1]
     return _cut(rng, _jitter(rng, shown.moved(elsewhere), quality), group, split, shape)
 
 
-def _merge(centre: Float64, merged: NDArray[np.bool_]) -> Int64:
+def draw_fates(
+    rng: np.random.Generator, count: int, quality: Quality
+) -> tuple[Int64, NDArray[np.bool_], NDArray[np.bool_]]:
+    """Draw which instances are found, and which of those are split and which are merged."""
+    fate = rng.random(count)
+    found = np.flatnonzero(fate >= quality.missed)
+    fate = fate[found] - quality.missed
+    return found, fate < quality.split, (fate >= quality.split) & (fate < quality.split + quality.merged)
+
+
+def merge_groups(centre: Float64, merged: NDArray[np.bool_]) -> Int64:
     """Return a group for each instance: the merged ones join their nearest neighbour's."""
     count = len(centre)
     if count < 2:
