@@ -1,5 +1,6 @@
 """Slow twins of the fast code: literal loops after the text of the definitions, for tests to compare with."""
 
+from mitobench.testing.annotation import edit_groups, intermediate, pair_numbers
 from mitobench.testing.associations import associations
 from mitobench.testing.metrics import average_precision, detection
 from mitobench.testing.overlap import (
@@ -19,8 +20,11 @@ __all__ = [
     "best_precision",
     "counts_of_table",
     "detection",
+    "edit_groups",
+    "intermediate",
     "lengths_like_sizes",
     "overlap_table",
+    "pair_numbers",
     "random_population",
     "random_prediction",
     "random_volumes",

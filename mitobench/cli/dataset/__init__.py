@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mitobench.cli.dataset import check, convert
+from mitobench.cli.dataset import check, convert, diff
 
 if TYPE_CHECKING:
     import argparse
 
 __all__ = ["add_parser"]
 
-_ACTIONS = (check, convert)
+_ACTIONS = (check, convert, diff)
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

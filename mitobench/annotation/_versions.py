@@ -1,0 +1,129 @@
+"""Two versions of an annotation as one volume, so that a prediction meets both in one pass."""
+
+from __future__ import annotations
+
+import math
+import threading
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mitobench.annotation._kernels import number_pairs
+from mitobench.errors import InvalidInputError
+from mitobench.overlap import overlap_pass
+from mitobench.overlap._decode import BoxReader, ConstantChunks
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mitobench.overlap import OverlapTable
+    from mitobench.types import AnyArray, Box, LabelVolume, Shape
+
+__all__ = ["TwoVersions", "triples_pass"]
+
+_NUMBER = np.dtype(np.uint32)
+
+
+def triples_pass(
+    old: LabelVolume, new: LabelVolume, pairs: OverlapTable, pred: LabelVolume, limits: Mapping[str, Any]
+) -> OverlapTable:
+    """Count, in one pass over three volumes, the voxels that an old, a new and a predicted instance share.
+
+    Parameters
+    ----------
+    old, new, pred
+        Volumes of one shape.
+    pairs
+        The overlap table of ``old`` and ``new``.
+    limits
+        ``memory``, ``workers`` and ``progress``.
+
+    Returns
+    -------
+    OverlapTable
+        With 1 + the row in ``pairs`` for the ids of the ground truth.
+    """
+    both = TwoVersions(old, new, pairs)
+    try:
+        return overlap_pass(both, pred, **limits)
+    finally:
+        both.close()
+
+
+class TwoVersions:
+    """A volume of the numbers of the pairs of ids that two volumes hold, worked out when it is read.
+
+    Parameters
+    ----------
+    old, new
+        Volumes of one shape.
+    pairs
+        Their overlap table.
+    """
+
+    def __init__(self, old: LabelVolume, new: LabelVolume, pairs: OverlapTable) -> None:
+        self._volumes = old, new
+        self._constants = ConstantChunks(), ConstantChunks()
+        self._ids = pairs.gt_id, pairs.pred_id
+        self._thread = threading.local()
+        self._opened: list[BoxReader] = []
+        self.name = f"{old.name} and {new.name}"
+        self.shape = old.shape
+        self.raw = None
+
+    @property
+    def chunks(self) -> Shape:
+        """Boxes that end where chunks of both volumes end."""
+        old, new = self._volumes
+        z, y, x = (min(math.lcm(a, b), n) for a, b, n in zip(old.chunks, new.chunks, self.shape, strict=True))
+        return z, y, x
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """A type of as many bytes as reading a voxel takes, by which passes are planned: its number and both ids."""
+        return np.dtype(f"V{_NUMBER.itemsize + sum(volume.dtype.itemsize for volume in self._volumes)}")
+
+    def read(self, box: Box) -> AnyArray:
+        """Return the number of the pair of ids of each voxel, uint32, 0 for background in both.
+
+        Raises
+        ------
+        InvalidInputError
+            A pair is not in the table.
+        """
+        old, new = (_unsigned(reader.read(box)) for reader in self._readers())
+        if not any(old.strides) and not any(new.strides):
+            number = self._numbers(old[:1, :1, :1], new[:1, :1, :1])
+            return np.broadcast_to(number[0], box.shape)
+        return self._numbers(old, new).reshape(box.shape)
+
+    def close(self) -> None:
+        """Close what was opened here; the two volumes stay open."""
+        for reader in self._opened:
+            reader.close()
+
+    def _readers(self) -> tuple[BoxReader, BoxReader]:
+        """Return the readers of this thread."""
+        if not hasattr(self._thread, "readers"):
+            readers = [BoxReader(v, c) for v, c in zip(self._volumes, self._constants, strict=True)]
+            self._opened.extend(readers)
+            self._thread.readers = tuple(readers)
+        own: tuple[BoxReader, BoxReader] = self._thread.readers
+        return own
+
+    def _numbers(self, old: AnyArray, new: AnyArray) -> AnyArray:
+        out = np.empty(old.size, _NUMBER)
+        if not number_pairs(_line(old), _line(new), *self._ids, out):
+            raise InvalidInputError(f"{self.name}: changed while they were read; compare when they are complete")
+        return out
+
+
+def _unsigned(block: AnyArray) -> AnyArray:
+    return block if block.dtype.kind == "u" else block.view(f"u{block.dtype.itemsize}")
+
+
+def _line(block: AnyArray) -> AnyArray:
+    """Return the voxels one after the other, read-only, so that the compiled loop sees few types."""
+    line = np.require(block, requirements=["C", "A"]).reshape(-1)
+    line.flags.writeable = False
+    return line
