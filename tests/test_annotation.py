@@ -17,7 +17,7 @@ from mitobench.annotation._attribution import Intermediates, attribute, shapley
 from mitobench.annotation._edits import find_edits
 from mitobench.annotation._versions import TwoVersions, triples_pass
 from mitobench.cli import main
-from mitobench.errors import InvalidInputError, UnusableFileError
+from mitobench.errors import InputWarning, InvalidInputError, UnusableFileError
 from mitobench.evaluate import evaluate_pair
 from mitobench.phantom import write_label_pair
 from mitobench.render.annotation import diff_text
@@ -297,14 +297,14 @@ def test_two_versions_as_one_volume(seed, first, second, transposed):
     expected = pair_numbers(old, new)
     if transposed:
         old = np.asfortranarray(old)
-    both = TwoVersions(open_labels(old), open_labels(new), overlap_table(old, new))
+    both = TwoVersions(open_labels(old), open_labels(new), overlap_table(old, new), memory=10**6)
     for box in (Box((0, 0, 0), old.shape), Box((2, 3, 1), (5, 4, 9))):
         np.testing.assert_array_equal(both.read(box), expected[box.slices])
 
 
 def test_a_version_that_changes_while_it_is_read_is_refused():
     old, new, _ = volumes(0)
-    both = TwoVersions(open_labels(old), open_labels(new), overlap_table(old, new))
+    both = TwoVersions(open_labels(old), open_labels(new), overlap_table(old, new), memory=10**6)
     new[0, 0, 0] = 99
     with pytest.raises(InvalidInputError, match=r"^array and array: changed while they were read; compare when they"):
         both.read(Box((0, 0, 0), old.shape))
@@ -325,6 +325,24 @@ def test_files_of_any_chunks_and_threads_give_the_same(tmp_path, chunks):
     one, other = from_files.to_dict(), in_memory.to_dict()
     assert {k: v for k, v in one.items() if k not in skipped} == {k: v for k, v in other.items() if k not in skipped}
     assert one["prediction"]["attribution"] == other["prediction"]["attribution"]
+
+
+def test_chunks_that_do_not_fit_each_other_are_read_again_for_the_memory_limit(tmp_path):
+    old, new, pred = (np.repeat(labels, 8, axis=2).astype("u4") for labels in volumes(3))
+    sources = {}
+    for name, labels, edge in (("old", old, (1, 9, 72)), ("new", new, (9, 2, 8)), ("pred", pred, (9, 9, 72))):
+        sources[name] = str(tmp_path / f"{name}.h5")
+        with h5py.File(sources[name], "w") as file:
+            file.create_dataset("main", data=labels, chunks=edge, compression="gzip")
+    volumes_ = [open_labels(sources[name]) for name in ("old", "new", "pred")]
+    pairs = overlap_table(old, new)
+    expected = triples_pass(*volumes_[:2], pairs, volumes_[2], {**LIMITS, "memory": 10**9})
+    needed = 2 * 9 * 9 * 72 * 12
+    message = f"are read up to 2 times, for the memory limit of {needed - 2:,} bytes; with {needed:,} "
+    with pytest.warns(InputWarning, match=message):
+        same_tables(triples_pass(*volumes_[:2], pairs, volumes_[2], {**LIMITS, "memory": needed - 2}), expected)
+    for volume in volumes_:
+        volume.close()
 
 
 def test_json_round_trip(tmp_path):

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mitobench.errors import InvalidInputError, UnusableFileError
-from mitobench.files import replacing
+from mitobench._json import plain, read_json, write_json
+from mitobench.errors import InvalidInputError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
 
     from mitobench.annotation._attribution import Attribution
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["DIFF_SCHEMA_VERSION", "AnnotationDiff", "ScoreChange"]
 
 DIFF_SCHEMA_VERSION = 1
-_WRITER = "expected the JSON that `mitobench dataset diff --json` writes"
+_WRITER = "the JSON that `mitobench dataset diff --json` writes"
 
 
 @dataclass(frozen=True)
@@ -121,7 +120,7 @@ class AnnotationDiff:
     def to_dict(self) -> dict[str, Any]:
         """Return plain dictionaries, lists, numbers and None; `from_dict` is the inverse."""
         values = asdict(self)
-        return {key: _plain(values[key]) for key in ("schema_version", "tool", *values)}
+        return {key: plain(values[key]) for key in ("schema_version", "tool", *values)}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> AnnotationDiff:
@@ -140,7 +139,7 @@ class AnnotationDiff:
             if isinstance(error, InvalidInputError):
                 raise
             reason = f"key {error} is missing" if isinstance(error, KeyError) else str(error)
-            raise InvalidInputError(f"not a diff of annotations ({reason}); {_WRITER}") from error
+            raise InvalidInputError(f"not a diff of annotations ({reason}); expected {_WRITER}") from error
 
     def to_json(self, path: PathOrStr | None = None) -> str:
         """Return the value as JSON, and write it to a file if one is named.
@@ -150,11 +149,7 @@ class AnnotationDiff:
         UnusableFileError
             The file cannot be written.
         """
-        text = json.dumps(self.to_dict(), allow_nan=False)
-        if path is not None:
-            with replacing(path) as temporary:
-                temporary.write_text(text + "\n", encoding="utf-8")
-        return text
+        return write_json(self.to_dict(), path)
 
     @classmethod
     def from_json(cls, path: PathOrStr) -> AnnotationDiff:
@@ -167,16 +162,7 @@ class AnnotationDiff:
         InvalidInputError
             The JSON is something else, or of a newer version.
         """
-        try:
-            values = json.loads(Path(path).read_text(encoding="utf-8"))
-        except OSError as error:
-            raise UnusableFileError(f"{path}: cannot be read ({error.strerror}); check the path") from error
-        except (ValueError, RecursionError) as error:
-            raise UnusableFileError(f"{path}: not JSON; {_WRITER}") from error
-        try:
-            return cls.from_dict(values)
-        except InvalidInputError as error:
-            raise InvalidInputError(f"{path}: {error}") from error
+        return read_json(path, cls.from_dict, _WRITER)
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one dictionary per edit."""
@@ -206,12 +192,3 @@ class AnnotationDiff:
         from mitobench.render.annotation import diff_text
 
         return diff_text(self)
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401
-    """Turn tuples into lists, all the way down, as JSON does."""
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
-    return value

@@ -119,21 +119,16 @@ def diff_annotations(
         known = _known(pairs, lengths, given)
         triples = triples_pass(volumes[0], volumes[1], pairs, volumes[2], limits) if len(volumes) > 2 else None
         sides = [pairs.gt, pairs.pred, *([] if triples is None else [triples.pred])]
+        sources = [source_of(*one) for one in zip(volumes, sides, strict=True)]
         warnings = tuple(text for one in zip(volumes, sides, strict=True) for text in warn_of_mask(*one))
-    sources = [source_of(*one) for one in zip(volumes, sides, strict=True)]
     edits = find_edits(pairs)
     buckets = _bucket(pairs.gt, rule, known[0]), _bucket(pairs.pred, rule, known[1])
     versions = Versions(pairs, edits, buckets, known)
     change = None
     if triples is not None:
         results = _scored(_against(triples, pairs), rule, confidence, lengths, name_of(scores, "scores"))
-        change = ScoreChange(
-            pred=sources[2],
-            old=results[0],
-            new=results[1],
-            metrics={name: _info(name) for name in results[0]},
-            attribution=attribute(Intermediates(triples, pairs, edits), edits, rule, confidence),
-        )
+        attribution = attribute(Intermediates(triples, pairs, edits), edits, rule, confidence)
+        change = ScoreChange(sources[2], *results, {name: _info(name) for name in results[0]}, attribution)
     return AnnotationDiff(
         rule={**rule.to_dict(), "label": rule.label},
         names=names,
@@ -206,15 +201,15 @@ def _scored(
     scores: Mapping[int, float] | None,
     lengths: _Lengths,
     name: str,
-) -> list[Result]:
+) -> tuple[Result, Result]:
     """Return every metric of the prediction against both versions."""
     try:
-        matchings = [
+        old, new = (
             match(table, rule, scores=scores, cable_lengths=one) for table, one in zip(tables, lengths, strict=True)
-        ]
+        )
     except InvalidInputError as error:
         raise InvalidInputError(f"{name}: {error}") from error
-    return [compute(matching) for matching in matchings]
+    return compute(old), compute(new)
 
 
 def _info(metric: str) -> MetricInfo:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import threading
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mitobench.annotation._kernels import number_pairs
-from mitobench.errors import InvalidInputError
+from mitobench.errors import InputWarning, InvalidInputError
 from mitobench.overlap import overlap_pass
 from mitobench.overlap._decode import BoxReader, ConstantChunks
 
@@ -43,7 +44,14 @@ def triples_pass(
     OverlapTable
         With 1 + the row in ``pairs`` for the ids of the ground truth.
     """
-    both = TwoVersions(old, new, pairs)
+    both = TwoVersions(old, new, pairs, memory=limits["memory"] // 2)
+    if both.rereads > 1:
+        warnings.warn(
+            f"chunks of {both.name} are read up to {both.rereads} times, for the memory limit of {limits['memory']:,} "
+            f"bytes; with {2 * both.one_read_bytes:,} (memory=, --memory) once is enough",
+            InputWarning,
+            stacklevel=2,
+        )
     try:
         return overlap_pass(both, pred, **limits)
     finally:
@@ -53,15 +61,20 @@ def triples_pass(
 class TwoVersions:
     """A volume of the numbers of the pairs of ids that two volumes hold, worked out when it is read.
 
+    Its chunks end where chunks of both volumes end, or, if these boxes are too large, are sections of such a box. Then
+    a chunk of a volume is read once for each of them that it reaches into, ``rereads`` times at most.
+
     Parameters
     ----------
     old, new
         Volumes of one shape.
     pairs
         Their overlap table.
+    memory
+        Bytes that reading the smallest boxes may take, if that can be.
     """
 
-    def __init__(self, old: LabelVolume, new: LabelVolume, pairs: OverlapTable) -> None:
+    def __init__(self, old: LabelVolume, new: LabelVolume, pairs: OverlapTable, *, memory: int) -> None:
         self._volumes = old, new
         self._constants = ConstantChunks(), ConstantChunks()
         self._ids = pairs.gt_id, pairs.pred_id
@@ -70,13 +83,11 @@ class TwoVersions:
         self.name = f"{old.name} and {new.name}"
         self.shape = old.shape
         self.raw = None
-
-    @property
-    def chunks(self) -> Shape:
-        """Boxes that end where chunks of both volumes end."""
-        old, new = self._volumes
         z, y, x = (min(math.lcm(a, b), n) for a, b, n in zip(old.chunks, new.chunks, self.shape, strict=True))
-        return z, y, x
+        self.one_read_bytes = z * y * x * self.dtype.itemsize
+        sections = max(1, min(z, memory // (y * x * self.dtype.itemsize)))
+        self.rereads = -(-z // sections)
+        self.chunks: Shape = (sections, y, x)
 
     @property
     def dtype(self) -> np.dtype[Any]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from mitobench.files import replacing
+from mitobench._json import plain, write_json
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
 
     from mitobench.report import Columns, MetricInfo, Source, Value
@@ -121,7 +121,7 @@ class Comparison:
     def to_dict(self) -> dict[str, Any]:
         """Return plain dictionaries, lists, numbers and None."""
         values = asdict(self)
-        return {key: _plain(values[key]) for key in ("schema_version", "tool", "rule", "names", *values)}
+        return {key: plain(values[key]) for key in ("schema_version", "tool", "rule", "names", *values)}
 
     def to_json(self, path: PathOrStr | None = None) -> str:
         """Return the comparison as JSON, and write it to a file if one is named.
@@ -131,11 +131,7 @@ class Comparison:
         UnusableFileError
             The file cannot be written.
         """
-        text = json.dumps(self.to_dict(), allow_nan=False)
-        if path is not None:
-            with replacing(path) as temporary:
-                temporary.write_text(text + "\n", encoding="utf-8")
-        return text
+        return write_json(self.to_dict(), path)
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one dictionary per metric and bucket, with its unit and direction."""
@@ -161,12 +157,3 @@ class Comparison:
         from mitobench.render.comparison import comparison_text
 
         return comparison_text(self)
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401
-    """Turn tuples into lists, all the way down, as JSON does."""
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
-    return value

@@ -5,14 +5,13 @@ A report knows no metric's code: it holds names, values, units and directions.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mitobench.errors import InvalidInputError, UnusableFileError
+from mitobench._json import plain, read_json, write_json
+from mitobench.errors import InvalidInputError
 from mitobench.files import making_folder, replacing
 from mitobench.report._tables import association_groups, association_rows, matching_rows
 
@@ -214,7 +213,7 @@ class Report:
         """Return plain dictionaries, lists, numbers and None; `from_dict` is the inverse."""
         values = asdict(self)
         first = ("schema_version", "tool", "rule", "overall", "overall_intervals", "uncertainty", "volumes", "metrics")
-        return {key: _plain(values[key]) for key in first}
+        return {key: plain(values[key]) for key in first}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Report:
@@ -245,11 +244,7 @@ class Report:
         UnusableFileError
             The file cannot be written.
         """
-        text = json.dumps(self.to_dict(), allow_nan=False)
-        if path is not None:
-            with replacing(path) as temporary:
-                temporary.write_text(text + "\n", encoding="utf-8")
-        return text
+        return write_json(self.to_dict(), path)
 
     @classmethod
     def from_json(cls, path: PathOrStr) -> Report:
@@ -262,16 +257,7 @@ class Report:
         InvalidInputError
             The JSON is not a report, or one of a newer version.
         """
-        try:
-            values = json.loads(Path(path).read_text(encoding="utf-8"))
-        except OSError as error:
-            raise UnusableFileError(f"{path}: cannot be read ({error.strerror}); check the path") from error
-        except (ValueError, RecursionError) as error:
-            raise UnusableFileError(f"{path}: not JSON; expected a report of `mitobench evaluate --json`") from error
-        try:
-            return cls.from_dict(values)
-        except InvalidInputError as error:
-            raise InvalidInputError(f"{path}: {error}") from error
+        return read_json(path, cls.from_dict, "a report of `mitobench evaluate --json`")
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one dictionary per volume, metric and bucket."""
@@ -326,12 +312,3 @@ def overall_means(volumes: tuple[VolumeReport, ...], metrics: Mapping[str, Metri
         defined = [value for value in values if value is not None]
         means[metric] = math.fsum(defined) / len(values) if len(defined) == len(values) else None
     return means
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401
-    """Turn tuples into lists, all the way down, as JSON does."""
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
-    return value
