@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from mitobench.cli import main
 from mitobench.errors import InvalidInputError
+from mitobench.evaluate import evaluate_pair
 from mitobench.phantom import Artefacts, Quality, plan_tissue, write_tissue
 from mitobench.phantom import _kernels as kernels
 from mitobench.phantom._imaging import draw_sections
@@ -324,3 +325,14 @@ def test_command_refuses_a_rate(tmp_path, capsys):
         "mitobench: error: split is 2.0, allowed is 0 to 1; give a number in that range\n"
     )
     assert list(tmp_path.iterdir()) == []
+
+
+def test_command_shifts_the_prediction(tmp_path):
+    scores = []
+    for shift in ("0", "0.6"):
+        arguments = ["--shape", "24,160,200", "--seed", "3", "--density", "2e4", "--no-artefacts", "--shifted", shift]
+        arguments += ["--missed", "0", "--split", "0", "--merged", "0", "--false", "0"]
+        folder = tmp_path / shift
+        assert main(["phantom", "make", str(folder), *arguments]) == 0
+        scores.append(evaluate_pair(folder / "pred.h5", folder / "gt.h5").volumes[0].metrics["sq_50"]["all"])
+    assert scores[0] - scores[1] > 0.1

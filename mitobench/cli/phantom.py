@@ -65,6 +65,13 @@ def _add_rates(make: argparse.ArgumentParser) -> None:
         ("merged", 0.03, "share the id of a neighbour"),
     ):
         quality.add_argument(f"--{name}", type=float, default=default, help=f"{what} (default: {default})")
+    quality.add_argument(
+        "--shifted",
+        type=float,
+        default=0.06,
+        metavar="F",
+        help="how far instances are displaced, in their short radii (standard deviation, default: 0.06)",
+    )
     make.add_argument(
         "--no-artefacts", action="store_true", help="no missing, repeated, displaced, scratched or odd sections"
     )
@@ -85,7 +92,13 @@ def run(args: argparse.Namespace) -> int:
         "dtype": args.dtype,
         "instances_per_gigavoxel": args.density,
         "foreground": args.foreground,
-        "quality": Quality(missed=args.missed, false=args.false, split=args.split, merged=args.merged),
+        "quality": Quality(
+            missed=args.missed,
+            false=args.false,
+            split=args.split,
+            merged=args.merged,
+            jitter_shift=args.shifted,
+        ),
     }
     with making_folder(folder), progress_bar("writing") as progress:
         if args.no_image:
