@@ -10,7 +10,18 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from mitobench.types import Float64, Int64
 
-__all__ = ["ALL", "ALL_BUCKETS", "BUCKETS", "ByBucket", "Int8", "Result", "Value", "cable_bucket", "size_bucket"]
+__all__ = [
+    "ALL",
+    "ALL_BUCKETS",
+    "BUCKETS",
+    "ByBucket",
+    "Int8",
+    "Result",
+    "Value",
+    "cable_bucket",
+    "in_bucket",
+    "size_bucket",
+]
 
 BUCKETS = ("small", "medium", "large")
 ALL = "all"
@@ -70,3 +81,15 @@ def cable_bucket(length: Float64, thresholds: tuple[int, int]) -> Int8:
     array([0, 0, 1, 2], dtype=int8)
     """
     return np.searchsorted(np.array(thresholds, np.float64), length, side="right").astype(np.int8)
+
+
+def in_bucket(buckets: Int8, bucket: str) -> NDArray[np.bool_]:
+    """Return whether each instance belongs to a bucket, of which ``all`` holds every one.
+
+    Examples
+    --------
+    >>> in_bucket(np.array([0, 2], np.int8), "large"), in_bucket(np.array([0, 2], np.int8), "all")
+    (array([False,  True]), array([ True,  True]))
+    """
+    inside: NDArray[np.bool_] = np.ones(len(buckets), bool) if bucket == ALL else buckets == BUCKETS.index(bucket)
+    return inside

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from mitobench.metrics.error_groups import ERROR_KINDS, GROUP_KINDS
-from mitobench.strata import ALL, ALL_BUCKETS, BUCKETS
+from mitobench.strata import ALL, ALL_BUCKETS, in_bucket
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mitobench.matching import Matching
     from mitobench.metrics._repaired import Prediction, Repairs, View
     from mitobench.metrics.error_groups import ErrorGroups
-    from mitobench.strata import ByBucket, Int8, Value
+    from mitobench.strata import ByBucket, Value
     from mitobench.types import Int64
 
     Bools = NDArray[np.bool_]
@@ -140,8 +140,8 @@ class Unmatched(NamedTuple):
 
 def unmatched(matching: Matching, groups: ErrorGroups, bucket: str) -> Unmatched:
     """Return what each group leaves unmatched in a bucket, every instance in its own."""
-    gt = np.flatnonzero(~groups.gt_matched & _inside(matching.gt_bucket, bucket))
-    pred = np.flatnonzero(~groups.pred_matched & _inside(matching.pred_bucket, bucket))
+    gt = np.flatnonzero(~groups.gt_matched & in_bucket(matching.gt_bucket, bucket))
+    pred = np.flatnonzero(~groups.pred_matched & in_bucket(matching.pred_bucket, bucket))
     group = np.append(groups.gt_group[gt], groups.pred_group[pred])
     size = np.append(matching.gt.size[gt], matching.pred.size[pred])
     return Unmatched(
@@ -185,7 +185,7 @@ def rule_scores(repairs: Repairs, views: Mapping[str, View], own: str) -> dict[s
 def budget(repairs: Repairs, view: View, bucket: str, left: Unmatched, target: float) -> Budget:
     """Return how many repairs bring the score of a bucket to the target."""
     order = _order(left, target)
-    if not _inside(repairs.matching.gt_bucket, bucket).any():
+    if not in_bucket(repairs.matching.gt_bucket, bucket).any():
         return Budget(len(order), None, ())
     curve: dict[int, Value] = {}
 
@@ -199,11 +199,6 @@ def budget(repairs: Repairs, view: View, bucket: str, left: Unmatched, target: f
     reached = [count for count in grid if reaches(count)]
     to_target = _crossing(grid, reached[0], reaches) if reached else None
     return Budget(len(order), to_target, tuple(sorted(curve.items())))
-
-
-def _inside(buckets: Int8, bucket: str) -> Bools:
-    inside: Bools = np.ones(len(buckets), bool) if bucket == ALL else buckets == BUCKETS.index(bucket)
-    return inside
 
 
 def _is_kind(groups: ErrorGroups, kind: str) -> Bools:

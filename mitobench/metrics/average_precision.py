@@ -12,7 +12,7 @@ from mitobench.associations import best_pairs
 from mitobench.errors import UnknownNameError, did_you_mean
 from mitobench.metrics._public_tool import ap_threshold
 from mitobench.rules import exact_iou, mean_name, metric_name
-from mitobench.strata import ALL, ALL_BUCKETS, BUCKETS
+from mitobench.strata import ALL, ALL_BUCKETS, in_bucket
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -189,7 +189,7 @@ def raw_precision_recall(matching: Matching, *, iou_threshold: float, bucket: st
         hint = did_you_mean(bucket, ALL_BUCKETS)
         raise UnknownNameError(f"unknown bucket {bucket!r}{hint}; allowed: {', '.join(ALL_BUCKETS)}")
     thresholds = (exact_iou(iou_threshold),)
-    npos = int(_inside(matching.gt_bucket, bucket).sum())
+    npos = int(in_bucket(matching.gt_bucket, bucket).sum())
     if not npos:
         return None
     true, false = (outcome[0] for outcome in _outcomes(matching, bucket, thresholds))
@@ -199,7 +199,7 @@ def raw_precision_recall(matching: Matching, *, iou_threshold: float, bucket: st
 
 
 def _bucket_ap(matching: Matching, bucket: str, thresholds: tuple[float, ...]) -> list[Value]:
-    npos = int(_inside(matching.gt_bucket, bucket).sum())
+    npos = int(in_bucket(matching.gt_bucket, bucket).sum())
     if not npos:
         return [None] * len(thresholds)
     outcomes = zip(*_outcomes(matching, bucket, thresholds), strict=True)
@@ -209,10 +209,6 @@ def _bucket_ap(matching: Matching, bucket: str, thresholds: tuple[float, ...]) -
 def _mean(values: list[Value]) -> Value:
     defined = [value for value in values if value is not None]
     return math.fsum(defined) / len(defined) if defined else None
-
-
-def _inside(buckets: NDArray[np.int8], bucket: str) -> Bools:
-    return np.ones(len(buckets), bool) if bucket == ALL else buckets == BUCKETS.index(bucket)
 
 
 def _curve(true: Bools, false: Bools, npos: int) -> tuple[Float64, Float64]:
@@ -234,7 +230,7 @@ def _outcomes(matching: Matching, bucket: str, thresholds: tuple[float, ...]) ->
     if matching.rule.iou_precision == "float16":
         thresholds = tuple(map(ap_threshold, thresholds))
     hit, inside = _JUDGES[matching.rule.ap_matching](matching, bucket, thresholds)
-    own = _inside(matching.pred_bucket, bucket)
+    own = in_bucket(matching.pred_bucket, bucket)
     return (hit & inside)[:, matching.ranking], (~hit & own)[:, matching.ranking]
 
 
@@ -287,13 +283,13 @@ def _merge_key(matching: Matching, *, by_rank: bool) -> Float64:
 
 
 def _positives(part: Part, bucket: str) -> Float64:
-    return part.units.sums(part.units.gt, _inside(part.matching.gt_bucket, bucket))
+    return part.units.sums(part.units.gt, in_bucket(part.matching.gt_bucket, bucket))
 
 
 def _best_overlap(matching: Matching, bucket: str, thresholds: tuple[float, ...]) -> tuple[Bools, Bools]:
     """Return whether each prediction hits at each threshold and whether what it stands for is inside the bucket."""
     pair = matching.best_of_pred.copy()
-    inside_pairs = np.flatnonzero(_inside(matching.gt_bucket, bucket)[matching.pair_gt])
+    inside_pairs = np.flatnonzero(in_bucket(matching.gt_bucket, bucket)[matching.pair_gt])
     best = best_pairs(matching.pair_pred[inside_pairs], matching.pair_iou[inside_pairs], len(pair))
     inside = best >= 0
     pair[inside] = inside_pairs[best[inside]]
@@ -304,7 +300,7 @@ def _best_overlap(matching: Matching, bucket: str, thresholds: tuple[float, ...]
 
 def _greedy(matching: Matching, bucket: str, thresholds: tuple[float, ...]) -> tuple[Bools, Bools]:
     """Return whether each prediction takes a ground truth at each threshold and whether that is inside the bucket."""
-    gt_inside = _inside(matching.gt_bucket, bucket)
+    gt_inside = in_bucket(matching.gt_bucket, bucket)
     hit, inside = np.zeros((2, len(thresholds), len(matching.pred)), bool)
     for k, threshold in enumerate(thresholds):
         pairs = _take(matching, gt_inside, np.flatnonzero(matching.pair_iou >= threshold))

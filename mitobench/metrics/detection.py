@@ -12,7 +12,7 @@ from mitobench.matching import assign
 from mitobench.metrics._public_tool import as_stored, iou_sum
 from mitobench.metrics._ratio import ratio, ratios
 from mitobench.rules import metric_name
-from mitobench.strata import ALL, ALL_BUCKETS, BUCKETS
+from mitobench.strata import ALL, ALL_BUCKETS, BUCKETS, in_bucket
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -113,7 +113,7 @@ def detection(matching: Matching) -> Result:
     [None, 0.0, None]
     """
     result: Result = {}
-    inside = {bucket: _inside(matching, bucket) for bucket in ALL_BUCKETS}
+    inside = {bucket: in_bucket(matching.gt_bucket, bucket) for bucket in ALL_BUCKETS}
     for threshold in matching.rule.detection_ious:
         judgement = judge(matching, threshold)
         by_bucket = {bucket: _values(matching, threshold, judgement, inside[bucket], bucket) for bucket in inside}
@@ -146,7 +146,7 @@ def _unit_sums(part: Part) -> list[Float64]:
         gt = judgement.stands_for
         pred_unit = np.where(gt >= 0, np.append(units.gt, -1)[gt], units.pred)
         for bucket in ALL_BUCKETS:
-            inside = _inside(matching, bucket)
+            inside = in_bucket(matching.gt_bucket, bucket)
             sums += [units.sums(units.gt, values) for values in (judgement.found & inside, inside)]
             sums.append(units.sums(pred_unit, judgement.counted[bucket]))
             sums.append(units.sums(units.gt, judgement.iou * inside))
@@ -172,11 +172,6 @@ def judge(matching: Matching, iou_threshold: float) -> Judgement:
     (array([ True, False]), array([0.8, 0. ]), array([ True]))
     """
     return _JUDGES[matching.rule.detection_matching](matching, iou_threshold)
-
-
-def _inside(matching: Matching, bucket: str) -> Bools:
-    everywhere = np.ones(len(matching.gt), bool)
-    return everywhere if bucket == ALL else matching.gt_bucket == BUCKETS.index(bucket)
 
 
 def _one_to_one(matching: Matching, iou_threshold: float) -> Judgement:

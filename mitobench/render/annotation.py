@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING
 
 from rich import box
@@ -10,6 +9,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from mitobench.render._console import plain_text
 from mitobench.render._words import BUCKETS, amount, length, metric_label, visible
 
 if TYPE_CHECKING:
@@ -39,10 +39,7 @@ _MEANINGS = {
 
 def diff_text(diff: AnnotationDiff, *, width: int = 100) -> str:
     """Return the diff as plain text."""
-    console = Console(file=io.StringIO(), width=width, color_system=None)
-    print_diff(diff, console=console)
-    assert isinstance(console.file, io.StringIO)  # noqa: S101 - made three lines above
-    return console.file.getvalue().rstrip("\n")
+    return plain_text(lambda console: print_diff(diff, console=console), width)
 
 
 def print_diff(diff: AnnotationDiff, *, console: Console | None = None) -> None:

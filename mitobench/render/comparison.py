@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING
 
 from rich import box
@@ -10,13 +9,13 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from mitobench.render._console import cell, plain_text
 from mitobench.render._words import amount, metric_label, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from mitobench.compare import Comparison, Difference
-    from mitobench.report import Value
 
 __all__ = ["comparison_text", "print_comparison"]
 
@@ -28,10 +27,7 @@ _LISTED = 5
 
 def comparison_text(comparison: Comparison, *, width: int = 100) -> str:
     """Return the comparison as plain text."""
-    console = Console(file=io.StringIO(), width=width, color_system=None)
-    print_comparison(comparison, console=console)
-    assert isinstance(console.file, io.StringIO)  # noqa: S101 - made three lines above
-    return console.file.getvalue().rstrip("\n")
+    return plain_text(lambda console: print_comparison(comparison, console=console), width)
 
 
 def print_comparison(comparison: Comparison, *, console: Console | None = None) -> None:
@@ -87,7 +83,7 @@ def _is_shown_ap(metric: str) -> bool:
 
 def _cells(row: Difference) -> list[str]:
     interval = "-" if row.low is None or row.high is None else f"{row.low:+.3f}..{row.high:+.3f}"
-    values = _number(row.a), _number(row.b), _number(row.difference, "+")
+    values = cell(row.a), cell(row.b), cell(row.difference, "+")
     return [*values, interval, _p(row.p_bootstrap), _p(row.p_permutation)]
 
 
@@ -138,12 +134,6 @@ def _meaning(comparison: Comparison) -> Iterator[str]:
     )
     if any(row.low is None and row.difference is not None for row in comparison.differences):
         yield f"A dash for an interval: there are too few {units} to draw from."
-
-
-def _number(value: Value, sign: str = "") -> str:
-    if value is None:
-        return "-"
-    return f"{value:{sign},}" if isinstance(value, int) else f"{value:{sign}.4f}"
 
 
 def _p(value: float | None) -> str:

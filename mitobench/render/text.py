@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING
 
 from rich import box
@@ -10,13 +9,14 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from mitobench.render._console import cell, plain_text
 from mitobench.render._words import FAMILIES, metric_label, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
 
-    from mitobench.report import Interval, Report, Value, VolumeReport
+    from mitobench.report import Interval, Report, VolumeReport
 
     _Row = tuple[str, list[str], str]
 
@@ -38,10 +38,7 @@ _PARTITION = {"voi_split": "VOI split (bits)", "voi_merge": "VOI merge (bits)", 
 
 def to_text(report: Report, *, width: int = 100) -> str:
     """Return the report as plain text."""
-    console = Console(file=io.StringIO(), width=width, color_system=None)
-    print_report(report, console=console)
-    assert isinstance(console.file, io.StringIO)  # noqa: S101 - made three lines above
-    return console.file.getvalue().rstrip("\n")
+    return plain_text(lambda console: print_report(report, console=console), width)
 
 
 def print_report(report: Report, *, console: Console | None = None) -> None:
@@ -73,9 +70,9 @@ def _benchmark_table(report: Report) -> Table:
     table = _table("", _PAPER_ORDER.values())
     for volume in report.volumes:
         values = volume.metrics[report.rule["rank_by"]]
-        table.add_row(Text(visible(volume.name)), *(_number(values.get(bucket)) for bucket in _PAPER_ORDER))
+        table.add_row(Text(visible(volume.name)), *(cell(values.get(bucket)) for bucket in _PAPER_ORDER))
     table.add_section()
-    table.add_row("Overall", "", "", "", _number(report.score), style="bold")
+    table.add_row("Overall", "", "", "", cell(report.score), style="bold")
     if report.uncertainty is not None:
         interval = report.overall_intervals.get(report.rule["rank_by"])
         table.add_row(_interval_label(report.uncertainty), "", "", "", _interval(interval), style="dim")
@@ -117,7 +114,7 @@ def _rows(volume: VolumeReport, metrics: Mapping[str, str]) -> list[_Row]:
 
 def _values(volume: VolumeReport, metric: str) -> list[str]:
     values = volume.metrics[metric]
-    return [_number(values[bucket]) if bucket in values else "" for bucket in _BUCKETS]
+    return [cell(values[bucket]) if bucket in values else "" for bucket in _BUCKETS]
 
 
 def _interval_rows(report: Report, volume: VolumeReport) -> Iterator[_Row]:
@@ -138,11 +135,11 @@ def _error_table(repairs: Mapping[str, Any], label: str) -> Table:
     steps = {step["kind"]: step["score"] for step in scores["cumulative"]}
     for kind in [*order, *(kind for kind in repairs["classes"] if kind not in order)]:
         counts = repairs["classes"][kind]
-        step = _number(steps[kind].get("all")) if kind in steps else ""
+        step = cell(steps[kind].get("all")) if kind in steps else ""
         table.add_row(
             visible(kind),
-            *(_number(counts[column]["all"]) for column in ("errors", "gt", "pred")),
-            _number(scores["alone"][kind].get("all")),
+            *(cell(counts[column]["all"]) for column in ("errors", "gt", "pred")),
+            cell(scores["alone"][kind].get("all")),
             step,
         )
     return table
@@ -151,7 +148,7 @@ def _error_table(repairs: Mapping[str, Any], label: str) -> Table:
 def _budget_line(repairs: Mapping[str, Any]) -> str:
     """Return how many single repairs reach the target."""
     budgets = repairs["repairs"]
-    counts = ", ".join(f"{name} {_number(budgets[bucket]['to_target'])}" for bucket, name in _BUCKETS.items())
+    counts = ", ".join(f"{name} {cell(budgets[bucket]['to_target'])}" for bucket, name in _BUCKETS.items())
     return f"repairs to reach {repairs['target']:.2f}:  {counts}"
 
 
@@ -176,9 +173,3 @@ def _table(corner: str, columns: Iterable[str]) -> Table:
     for name in columns:
         table.add_column(name, justify="right")
     return table
-
-
-def _number(value: Value) -> str:
-    if value is None:
-        return "-"
-    return f"{value:,}" if isinstance(value, int) else f"{value:.4f}"
