@@ -24,6 +24,7 @@ __all__ = [
     "NOISE",
     "Interval",
     "Resampled",
+    "block_scores",
     "fewest_units",
     "interval",
     "intervals",
@@ -83,6 +84,19 @@ def resampled(
     part = Part(matching, units, draw(bootstrap, units.count, volume=volume))
     sample = Sample([part], default_workers() if workers is None else workers)
     return Resampled(resample(sample), units.occupied, bootstrap)
+
+
+def block_scores(matching: Matching, shape: Shape) -> Replicates:
+    """Return every metric of each block of the volume by itself, as if the instances that belong to it were all.
+
+    Returns
+    -------
+    Replicates
+        Metric -> bucket -> float64 (blocks,), by ascending z, y, x of the blocks of `mitobench.resampling.plan_blocks`;
+        NaN where undefined.
+    """
+    (units,) = plan_units([matching], shape, "blocks")
+    return resample(Sample([Part(matching, units, np.eye(units.count, dtype=np.uint8))]))
 
 
 def intervals(volume: Resampled) -> dict[str, dict[str, Interval]]:

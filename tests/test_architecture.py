@@ -21,7 +21,7 @@ ALLOWED = {
     "rules": {"errors", "types"},
     "strata": {"errors", "types"},
     "_tables": {"errors", "types"},
-    "_json": {"errors", "types", "files"},
+    "json_files": {"errors", "types", "files"},
     "scores": {"errors", "types", "_tables", "volumes", "overlap"},
     "cable": {"errors", "types", "files", "_tables", "overlap"},
     "associations": {"errors", "types"},
@@ -31,7 +31,7 @@ ALLOWED = {
         "errors", "types", "overlap", "rules", "strata", "associations", "matching", "resampling", "_compiled",
     },
     "uncertainty": {"errors", "types", "overlap", "strata", "matching", "metrics", "resampling"},
-    "report": {"errors", "types", "files", "_json", "render"},
+    "report": {"errors", "types", "files", "json_files", "render"},
     "render": {"errors", "types", "report", "compare", "annotation", "pictures", "published"},
     "published": set(),
     "pictures": {"errors", "types", "report", "volumes"},
@@ -45,11 +45,11 @@ ALLOWED = {
     },
     "compare": {
         "__init__", "errors", "types", "files", "overlap", "rules", "strata", "scores", "cable", "matching", "metrics",
-        "resampling", "uncertainty", "report", "render", "evaluate", "_json",
+        "resampling", "uncertainty", "report", "render", "evaluate", "json_files",
     },
     "annotation": {
         "__init__", "errors", "types", "files", "volumes", "overlap", "rules", "strata", "scores", "cable",
-        "associations", "matching", "metrics", "report", "render", "evaluate", "_compiled", "_json",
+        "associations", "matching", "metrics", "report", "render", "evaluate", "_compiled", "json_files",
     },
     "cli": {
         "__init__", "errors", "types", "files", "evaluate", "report", "render", "rules", "phantom", "view", "compare",

@@ -5,7 +5,6 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from mitobench.render._svg import Axis, Frame, count_axis, log_axis, path_of, svg, tag, unit_axis
 from mitobench.render.charts import (
     Bar,
     Bins,
@@ -19,6 +18,7 @@ from mitobench.render.charts import (
     line_chart,
     stacked_bars,
 )
+from mitobench.render.svg import Axis, Frame, count_axis, log_axis, path_of, svg, tag, unit_axis
 
 
 def elements(chart, name, style=None):

@@ -153,7 +153,7 @@ def test_what_is_no_report_is_refused(report, edit, reason):
 
 
 def test_a_report_of_a_newer_version_is_refused(report):
-    message = "the report has schema version 99, this mitobench reads up to 2; upgrade mitobench"
+    message = "the report has schema version 99, this mitobench reads up to 3; upgrade mitobench"
     with pytest.raises(InvalidInputError, match=f"^{re.escape(message)}$"):
         Report.from_dict(edited(report, lambda v: v.update(schema_version=99)))
 

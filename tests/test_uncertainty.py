@@ -6,13 +6,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from mitobench.compare import compare_pair
+from mitobench.evaluate import evaluate_pair
 from mitobench.matching import match
 from mitobench.metrics import compute, find_metric
 from mitobench.overlap import OverlapTable
 from mitobench.resampling import Bootstrap, plan_blocks
 from mitobench.rules import RULES
 from mitobench.strata import ALL
-from mitobench.testing import random_population, random_prediction, table_from_counts
+from mitobench.testing import overlap_table, random_population, random_prediction, table_from_counts
 from mitobench.uncertainty import interval, intervals, overall_intervals, resampled, tail
 
 # One threshold, because hundreds of volumes are scored.
@@ -152,3 +154,52 @@ def test_the_share_left_out_grows_to_that_of_the_level():
     shares = [tail(0.95, units) for units in (2, 6, 20, 64, 1000)]
     assert shares == sorted(shares)
     assert shares[-1] == pytest.approx(0.025, rel=0.01)
+
+
+def two_predictions(seed=4):
+    """Return ground truth and two predictions of it, in which every block holds instances."""
+    rng = np.random.default_rng(seed)
+    gt = np.zeros((32, 64, 64), np.uint16)
+    for number, (z, y, x) in enumerate(np.ndindex(8, 16, 16), start=1):
+        gt[4 * z : 4 * z + 3, 4 * y : 4 * y + 3, 4 * x : 4 * x + 3] = number
+    lost = [rng.choice(2048, 400, replace=False) + 1 for _ in range(2)]
+    return gt, *(np.where(np.isin(gt, ids), 0, gt) for ids in lost)
+
+
+def test_resamples_of_two_predictions_are_pairs_of_the_same_blocks():
+    gt, first, second = two_predictions()
+    bootstrap = Bootstrap(resamples=200, seed=3)
+    comparison = compare_pair(first, second, gt, bootstrap=bootstrap)
+    a, b = (evaluate_pair(pred, gt, intervals=bootstrap).volumes[0].resamples for pred in (first, second))
+    differences = np.subtract(a.values["all"], b.values["all"])
+    row = next(row for row in comparison.differences if (row.metric, row.bucket) == ("ap_75", "all"))
+    assert [row.low, row.high] == pytest.approx(interval(differences, a.occupied, 0.95), abs=1e-12)
+
+
+def test_the_score_of_a_block_is_that_of_its_instances():
+    gt, pred, _ = two_predictions()
+    resamples = (
+        evaluate_pair(
+            pred, gt, rule="mitoem-2023", cable_lengths=dict.fromkeys(range(1, 2049), 2000.0), intervals=Bootstrap()
+        )
+        .volumes[0]
+        .resamples
+    )
+    blocks = plan_blocks(gt.shape, overlap_table(gt, pred).gt)
+    edges = np.array(gt.shape) // blocks
+    found = [
+        np.intersect1d(gt[box], pred[box])[1:].size / (np.unique(gt[box]).size - 1)
+        for box in (
+            tuple(slice(k * e, k * e + e) for k, e in zip(index, edges, strict=True)) for index in np.ndindex(*blocks)
+        )
+    ]
+    assert resamples.by_block["all"] == pytest.approx(found)
+    assert resamples.by_block["small"] == [None] * len(found)
+    assert len(set(found)) > 4
+
+
+def test_single_instances_have_no_blocks():
+    gt, pred, _ = two_predictions()
+    resamples = evaluate_pair(pred, gt, intervals=Bootstrap(unit="instances")).volumes[0].resamples
+    assert resamples.by_block == {"all": [], "small": [], "medium": [], "large": []}
+    assert len(resamples.values["all"]) == 1000

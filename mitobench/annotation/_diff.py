@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from mitobench._json import plain, read_json, write_json
 from mitobench.errors import InvalidInputError
+from mitobench.json_files import plain, read_json, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from mitobench.cli._common import add_limits, check_outputs, csv_text, progress_bar, write_text
-from mitobench.cli._options import add_bootstrap, add_rule, bootstrap_of, rule_of
+from mitobench.cli.common import add_limits, check_outputs, csv_text, progress_bar, write_text
+from mitobench.cli.options import add_bootstrap, add_rule, bootstrap_of, rule_of
 
 if TYPE_CHECKING:
     from mitobench.compare import Comparison

@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mitobench.cli._common import add_limits, check_outputs, csv_text, numbers, progress_bar, write_text
-from mitobench.cli._options import add_bootstrap, add_rule, bootstrap_of, rule_of
+from mitobench.cli.common import add_limits, check_outputs, csv_text, numbers, progress_bar, write_text
+from mitobench.cli.options import add_bootstrap, add_rule, bootstrap_of, rule_of
 from mitobench.errors import InvalidInputError
 from mitobench.files import check_new_folder, making_folder
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mitobench.cli._common import progress_bar, whole_numbers
+from mitobench.cli.common import progress_bar, whole_numbers
 from mitobench.files import making_folder
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from threading import Event
 from typing import TYPE_CHECKING
 
-from mitobench.cli._common import numbers
+from mitobench.cli.common import numbers
 from mitobench.errors import MitobenchError
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from mitobench._json import plain, write_json
+from mitobench.json_files import plain, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -15,21 +15,22 @@ from mitobench.evaluate._pair import name_of
 from mitobench.matching import check_cable_lengths, match
 from mitobench.metrics import compute, instance_tables, mode_differences, precision_recall, repair_analysis
 from mitobench.overlap import overlap_pass
-from mitobench.report import Columns, Source, VolumeReport
+from mitobench.report import Columns, Resamples, Source, VolumeReport
 from mitobench.rules import metric_name
 from mitobench.scores import heat_map_scores
 from mitobench.strata import ALL_BUCKETS
-from mitobench.uncertainty import Resampled, fewest_units, intervals, resampled
+from mitobench.uncertainty import Resampled, block_scores, fewest_units, intervals, resampled
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from mitobench.evaluate._pair import OpenedPair
     from mitobench.matching import Matching
     from mitobench.overlap import Instances, OverlapTable
+    from mitobench.report import Value
     from mitobench.resampling import Bootstrap
     from mitobench.rules import Rule
-    from mitobench.types import LabelVolume
+    from mitobench.types import LabelVolume, Shape
 
 __all__ = ["Analysis", "Scored", "cable_lengths_of", "matching_of", "score_volume", "source_of"]
 
@@ -98,8 +99,24 @@ def score_volume(
         notes=(*mode_differences(matching), *_why_no_intervals(resamples)),
         intervals={} if resamples is None else intervals(resamples),
         repairs=repair_analysis(matching).to_dict() if analysis.repairs else None,
+        resamples=None if resamples is None else _resamples(matching, opened.gt.shape, resamples),
     )
     return Scored(report, resamples)
+
+
+def _resamples(matching: Matching, shape: Shape, resamples: Resampled) -> Resamples:
+    """Return the ranked metric in each resample and in each block."""
+    ranked = matching.rule.rank_by
+    by_block = block_scores(matching, shape)[ranked] if resamples.bootstrap.unit == "blocks" else {}
+    return Resamples(
+        resamples.occupied,
+        values={bucket: _plain_values(values) for bucket, values in resamples.values[ranked].items()},
+        by_block={bucket: _plain_values(by_block.get(bucket, ())) for bucket in ALL_BUCKETS},
+    )
+
+
+def _plain_values(values: Iterable[float]) -> list[Value]:
+    return [None if np.isnan(value) else float(value) for value in values]
 
 
 def _why_no_intervals(resamples: Resampled | None) -> list[str]:

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from mitobench.render._svg import count_axis, log_axis, short_count, unit_axis
-from mitobench.render._words import DRAWN, metric_label, number
 from mitobench.render.charts import Bins, Level, Line, histogram, line_chart
+from mitobench.render.svg import count_axis, log_axis, short_count, unit_axis
+from mitobench.render.words import DRAWN, metric_label, number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-    from mitobench.render._svg import Axis
+    from mitobench.render.svg import Axis
     from mitobench.report import VolumeReport
 
 __all__ = ["Figure", "by_threshold", "distributions", "precision_recall"]

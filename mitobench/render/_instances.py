@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
 from typing import TYPE_CHECKING, Any
 
-from mitobench.render._words import visible
+from mitobench.render.words import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
     from mitobench.pictures import Picture
     from mitobench.report import Report
 
-__all__ = ["instance_data", "safe_json"]
+__all__ = ["instance_data"]
 
 _EXACT = 2**53
 """Integers above this are no numbers to a browser."""
@@ -101,15 +100,3 @@ def _pictures(tables: Sequence[tuple[str, str, Mapping[str, Any]]], pictures: Se
         for row, label in enumerate(columns["id"])
         if (volume, side, label) in place
     ]
-
-
-def safe_json(values: Any) -> str:  # noqa: ANN401
-    """Return JSON in ASCII that cannot end the script element that holds it.
-
-    Examples
-    --------
-    >>> "<" in safe_json({"name": "</script>"})
-    False
-    """
-    text = json.dumps(values, separators=(",", ":"), allow_nan=False)
-    return text.replace("<", r"\u003c").replace(">", r"\u003e").replace("&", r"\u0026")

@@ -7,9 +7,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from mitobench.render._figures import Figure
-from mitobench.render._svg import count_axis, unit_axis
-from mitobench.render._words import BUCKETS, DRAWN, amount, metric_label, number
 from mitobench.render.charts import Bar, Change, Level, Line, change_rows, line_chart, stacked_bars
+from mitobench.render.svg import count_axis, unit_axis
+from mitobench.render.words import BUCKETS, DRAWN, amount, metric_label, number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from mitobench.published import PUBLISHED, PUBLISHED_METRIC, PUBLISHED_RULE
 from mitobench.render._figures import Figure
-from mitobench.render._svg import unit_axis
-from mitobench.render._words import BUCKETS, FAMILIES, amount, metric_label, ranking_iou
 from mitobench.render.charts import Dot, dot_rows
+from mitobench.render.svg import unit_axis
+from mitobench.render.words import BUCKETS, FAMILIES, amount, metric_label, ranking_iou
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

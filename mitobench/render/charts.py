@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from mitobench.render._svg import Frame, path_of, svg, tag, text_of, unit_axis
+from mitobench.render.svg import Frame, path_of, svg, tag, text_of, unit_axis
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from xml.etree.ElementTree import Element
 
-    from mitobench.render._svg import Axis, Point
+    from mitobench.render.svg import Axis, Point
 
 __all__ = [
     "Bar",

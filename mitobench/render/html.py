@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from mitobench.errors import MissingExtraError
 from mitobench.published import PUBLISHED_SOURCE
-from mitobench.render import _figures, _mistakes, _standing, _words
-from mitobench.render._instances import instance_data, safe_json
+from mitobench.render import _figures, _mistakes, _standing
+from mitobench.render._instances import instance_data
+from mitobench.render.pages import assets, content_policy, encodable, new_environment, safe, safe_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,8 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["need_html", "to_html"]
 
+_PACKAGE = "mitobench.render"
 _STYLES = ("page.css", "charts.css", "table.css")
-_SCRIPTS = ("page.js", "table.js")
+_SCRIPTS = ("theme.js", "pictures.js", "table.js")
 
 
 def to_html(report: Report, *, pictures: Sequence[Picture] = ()) -> str:
@@ -42,18 +41,20 @@ def to_html(report: Report, *, pictures: Sequence[Picture] = ()) -> str:
     MissingExtraError
         Jinja is not installed.
     """
-    environment = _environment()
-    script = _joined(_SCRIPTS)
-    page = environment.get_template("page.html.j2").render(
-        report=report,
-        pictures=list(enumerate(pictures)),
-        style=_safe(_joined(_STYLES)),
-        script=_safe(script),
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        data=_safe(safe_json(instance_data(report, pictures))),
+    script = assets(_PACKAGE, _SCRIPTS)
+    page = (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            report=report,
+            pictures=list(enumerate(pictures)),
+            style=safe(assets(_PACKAGE, _STYLES)),
+            script=safe(script),
+            policy=content_policy([script]),
+            data=safe(safe_json(instance_data(report, pictures))),
+        )
     )
-    # Names of files can hold what no encoding has.
-    return page.encode("utf-8", "replace").decode("utf-8")
+    return encodable(page)
 
 
 def need_html() -> None:
@@ -67,61 +68,21 @@ def need_html() -> None:
     _environment()
 
 
-def _safe(text: str) -> Any:  # noqa: ANN401 - jinja2 is optional, so its types are too
-    from markupsafe import Markup
-
-    return Markup(text)  # noqa: S704 - only for our own files and charts, and JSON made safe
-
-
 @cache
 def _environment() -> Environment:
-    try:
-        import jinja2
-    except ImportError as error:
-        raise MissingExtraError(
-            "an HTML report needs the jinja2 library, which is not installed; run pip install 'mitobench[report]'"
-        ) from error
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("mitobench.render"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_shown,
-    )
-    environment.filters |= {
-        "number": _words.number,
-        "ends": _words.ends,
-        "metric": _words.metric_label,
-        "amount": _words.amount,
-        "chart": _safe,
-        "data_uri": _data_uri,
-        "nanometres": _words.length,
-        "scale_bar": _scale_bar,
-    }
+    environment = new_environment(_PACKAGE)
+    environment.filters |= {"data_uri": _data_uri, "scale_bar": _scale_bar}
     environment.globals |= {
         "figures": _figures,
         "mistakes": _mistakes,
         "standing": _standing,
-        "words": _words,
         "published_source": PUBLISHED_SOURCE,
     }
     return environment
 
 
-def _shown(value: object) -> object:
-    """Make any text that comes from the report harmless to the order of text on the page."""
-    return _words.visible(value) if type(value) is str else value
-
-
-@cache
-def _joined(names: tuple[str, ...]) -> str:
-    folder = files("mitobench.render") / "templates"
-    return "".join((folder / name).read_text(encoding="utf-8") for name in names)
-
-
 def _data_uri(png: bytes) -> Any:  # noqa: ANN401
-    return _safe(f"data:image/png;base64,{base64.b64encode(png).decode()}")
+    return safe(f"data:image/png;base64,{base64.b64encode(png).decode()}")
 
 
 def _scale_bar(picture: Picture) -> tuple[float, float]:

@@ -9,8 +9,8 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from mitobench.render._console import cell, plain_text
-from mitobench.render._words import FAMILIES, metric_label, visible
+from mitobench.render.console import cell, plain_text
+from mitobench.render.words import FAMILIES, metric_label, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

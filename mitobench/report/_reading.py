@@ -5,8 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mitobench.errors import InvalidInputError
-from mitobench.report._report import SCHEMA_VERSION, Interval, MetricInfo, Report, Source, Value, VolumeReport
-from mitobench.report._schema import CURVES, INSTANCES, REPAIRS, RULE, UNCERTAINTY, Check, number
+from mitobench.report._report import (
+    SCHEMA_VERSION,
+    Interval,
+    MetricInfo,
+    Report,
+    Resamples,
+    Source,
+    Value,
+    VolumeReport,
+)
+from mitobench.report._schema import CURVES, INSTANCES, REPAIRS, RESAMPLES, RULE, UNCERTAINTY, Check, number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -41,7 +50,7 @@ def read_report(values: Mapping[str, Any]) -> Report:
 
 
 def _volume(values: Mapping[str, Any], version: int) -> VolumeReport:
-    new = _since(2, version, values)
+    new, newer = _since(2, version, values), _since(3, version, values)
     z, y, x = (_typed(n, int, "shape") for n in values["shape"])
     return VolumeReport(
         _typed(values["name"], str, "name"),
@@ -61,7 +70,12 @@ def _volume(values: Mapping[str, Any], version: int) -> VolumeReport:
             for metric, buckets in new("intervals", {}).items()
         },
         _checked(new("repairs", None), REPAIRS, "repairs"),
+        _resamples(newer("resamples", None)),
     )
+
+
+def _resamples(values: Mapping[str, Any] | None) -> Resamples | None:
+    return None if values is None else Resamples(**_checked(values, RESAMPLES, "resamples"))
 
 
 def _since(schema: int, version: int, values: Mapping[str, Any]) -> Callable[[str, Any], Any]:

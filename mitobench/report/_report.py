@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from mitobench._json import plain, read_json, write_json
 from mitobench.errors import InvalidInputError
 from mitobench.files import making_folder, replacing
+from mitobench.json_files import plain, read_json, write_json
 from mitobench.report._tables import association_groups, association_rows, matching_rows
 
 if TYPE_CHECKING:
@@ -26,13 +26,14 @@ __all__ = [
     "Interval",
     "MetricInfo",
     "Report",
+    "Resamples",
     "Source",
     "Value",
     "VolumeReport",
     "overall_means",
 ]
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 Value = float | int | None
 Interval = list[float] | None
@@ -80,6 +81,28 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Resamples:
+    """The metric that the rule ranks by in every resample of a volume, from which its intervals come.
+
+    Resamples of blocks of one ground truth, made with the same settings, drew the same blocks, whatever was predicted:
+    then the values of two methods are pairs, and their ranks can be counted resample by resample.
+
+    Attributes
+    ----------
+    occupied
+        Number of units that hold an instance.
+    values
+        Bucket -> value in each resample, None where undefined.
+    by_block
+        Bucket -> value in each block of the volume by itself; empty where single instances were drawn.
+    """
+
+    occupied: int
+    values: Mapping[str, list[Value]]
+    by_block: Mapping[str, list[Value]]
+
+
+@dataclass(frozen=True)
 class VolumeReport:
     """The scores of one volume.
 
@@ -107,6 +130,8 @@ class VolumeReport:
     repairs
         What each class of error costs, and how many repairs reach a target, as
         `mitobench.metrics.RepairAnalysis.to_dict` has it; None if not asked for.
+    resamples
+        Of the metric that the rule ranks by; None without intervals.
     """
 
     name: str
@@ -120,6 +145,7 @@ class VolumeReport:
     notes: tuple[str, ...] = ()
     intervals: Mapping[str, Mapping[str, Interval]] = field(default_factory=dict)
     repairs: Mapping[str, Any] | None = None
+    resamples: Resamples | None = None
 
     @property
     def matching(self) -> pd.DataFrame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-__all__ = ["CURVES", "INSTANCES", "REPAIRS", "RULE", "UNCERTAINTY", "Check", "number", "optional", "text"]
+__all__ = ["CURVES", "INSTANCES", "REPAIRS", "RESAMPLES", "RULE", "UNCERTAINTY", "Check", "number", "optional", "text"]
 
 Check: TypeAlias = Callable[[Any, str], None]
 """Raises TypeError, naming the place, for a value of another form."""
@@ -105,6 +105,14 @@ def _repairs(value: Any, where: str) -> None:  # noqa: ANN401
             raise TypeError(f"{where}.scores.{label} speaks of other kinds of errors than {where}.classes")
 
 
+def _resamples(value: Any, where: str) -> None:  # noqa: ANN401
+    """Check that the buckets have equally many values."""
+    _RESAMPLES(value, where)
+    for key in ("values", "by_block"):
+        if len({len(column) for column in value[key].values()}) > 1:
+            raise TypeError(f"{where}.{key} has columns of several lengths")
+
+
 def _mapping(value: Any, where: str) -> None:  # noqa: ANN401
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
         raise TypeError(f"{where} is {_short(value)}, expected names with values")
@@ -150,6 +158,9 @@ _REPAIRS = record(
     }
 )
 
+_BY_BUCKET = record(dict.fromkeys(_BUCKETS, each(optional(number))))
+_RESAMPLES = record({"occupied": whole, "values": _BY_BUCKET, "by_block": _BY_BUCKET})
+
 RULE = record(
     dict.fromkeys(("name", "label", "rank_by", "source"), text),
     {
@@ -164,6 +175,7 @@ RULE = record(
 INSTANCES = record({}, {"gt": _columns, "pred": _columns})
 CURVES = table(table(optional(each(number, length=101))))
 REPAIRS = optional(_repairs)
+RESAMPLES = _resamples
 UNCERTAINTY = optional(
     record({"method": text, "level": number, "resamples": whole, "seed": whole}, {"unit": text, "occupied": whole})
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from mitobench.cli._common import add_limits, check_outputs, progress_bar, write_text
+from mitobench.cli.common import add_limits, check_outputs, progress_bar, write_text
 from mitobench.errors import InvalidInputError
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from mitobench.cli._common import add_limits, numbers, progress_bar, whole_numbers
+from mitobench.cli.common import add_limits, numbers, progress_bar, whole_numbers
 from mitobench.errors import InvalidInputError
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mitobench.cli._common import whole_numbers
+from mitobench.cli.common import whole_numbers
 
 if TYPE_CHECKING:
     import argparse
