@@ -59,6 +59,25 @@ ALLOWED = {
     "__main__": {"cli"},
 }  # fmt: skip
 
+# The leaderboard -> the rooms of mitobench that it may import. Never the kernels, torch, or what only this house uses.
+LEADERBOARD = ROOT / "leaderboard"
+LEADERBOARD_ALLOWED = {
+    "errors",
+    "types",
+    "files",
+    "json_files",
+    "volumes",
+    "pieces",
+    "rules",
+    "evaluate",
+    "resampling",
+    "report",
+    "render",
+    "published",
+    "strata",
+    "cli",
+}
+
 HEAVY = {
     "numba", "pandas", "torch", "scipy", "h5py", "zarr", "tifffile", "imagecodecs", "rich", "numpy", "skimage",
     "neuroglancer",
@@ -93,6 +112,17 @@ def test_rooms_import_only_what_the_design_allows(path):
             other = parts[1] if len(parts) > 1 else "__init__"
             assert other == room or other in ALLOWED[room], f"{path}:{line}: {room} must not import {name}"
         assert parts[0] not in {"torch", "baselines", "leaderboard"}, f"{path}:{line}: mitobench imports {name}"
+
+
+@pytest.mark.parametrize("path", sorted(LEADERBOARD.rglob("*.py")), ids=lambda p: str(p.relative_to(LEADERBOARD)))
+def test_the_leaderboard_imports_only_what_the_design_allows(path):
+    for name, line in imports(path):
+        parts = name.split(".")
+        assert parts[0] not in {"torch", "numba", "baselines"}, f"{path}:{line}: imports {name}"
+        if parts[0] == "mitobench" and len(parts) > 1:
+            assert parts[1] in LEADERBOARD_ALLOWED, f"{path}:{line}: the leaderboard must not import {name}"
+            assert parts[1] != "cli" or "cli" in path.relative_to(LEADERBOARD).parts, f"{path}:{line}: {name}"
+            assert not any(part.startswith("_") for part in parts), f"{path}:{line}: {name} is private"
 
 
 def test_numba_is_imported_in_one_file_only():

@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 import warnings
+from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from mitobench import __version__
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
+_OTHERS = "mitobench.commands"
+"""Entry points of other packages: modules with an ``add_parser`` as those of this folder have."""
 _INTERRUPTED = 130
 
 
@@ -35,15 +38,30 @@ def build_parser() -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=_Parser)
     for command in (evaluate, compare, show, view, dataset, phantom):
         command.add_parser(subparsers)
+    _add_others(subparsers)
     return parser
+
+
+def _add_others(subparsers: argparse._SubParsersAction[_Parser]) -> None:
+    """Add the commands of other packages; one that is broken leaves the others alone."""
+    for point in sorted(entry_points(group=_OTHERS), key=lambda point: point.name):
+        try:
+            point.load().add_parser(subparsers)
+        except Exception as error:  # noqa: BLE001 - whatever a stranger's package raises
+            reason = f"{type(error).__name__}: {error}"
+            warnings.warn(
+                f"the command {point.name!r} of {point.value} cannot be loaded ({reason}); install that package again",
+                InputWarning,
+                stacklevel=2,
+            )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command. Return 0, 2 for bad usage or input, or 130 when interrupted; a bug of ours raises."""
-    args = build_parser().parse_args(arguments)
     with warnings.catch_warnings():
         warnings.simplefilter("always", InputWarning)
         warnings.showwarning = _show_warning
+        args = build_parser().parse_args(arguments)
         try:
             code = int(args.run(args))
             sys.stdout.flush()

@@ -15,7 +15,7 @@ from mitobench.report._report import (
     Value,
     VolumeReport,
 )
-from mitobench.report._schema import CURVES, INSTANCES, REPAIRS, RESAMPLES, RULE, UNCERTAINTY, Check, number
+from mitobench.report.schema import CURVES, INSTANCES, REPAIRS, RESAMPLES, RULE, UNCERTAINTY, Check, number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

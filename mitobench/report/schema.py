@@ -5,7 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-__all__ = ["CURVES", "INSTANCES", "REPAIRS", "RESAMPLES", "RULE", "UNCERTAINTY", "Check", "number", "optional", "text"]
+__all__ = [
+    "CURVES",
+    "INSTANCES",
+    "REPAIRS",
+    "RESAMPLES",
+    "RULE",
+    "UNCERTAINTY",
+    "Check",
+    "each",
+    "number",
+    "optional",
+    "record",
+    "table",
+    "text",
+    "whole",
+]
 
 Check: TypeAlias = Callable[[Any, str], None]
 """Raises TypeError, naming the place, for a value of another form."""

@@ -1,0 +1,1 @@
+"""The leaderboard: submissions, their scores, ranks, tables and pages."""
