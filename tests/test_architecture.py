@@ -114,6 +114,21 @@ def test_rooms_import_only_what_the_design_allows(path):
         assert parts[0] not in {"torch", "baselines", "leaderboard"}, f"{path}:{line}: mitobench imports {name}"
 
 
+# The baselines -> the rooms of mitobench that they may import.
+BASELINES = ROOT / "baselines"
+BASELINES_ALLOWED = {"errors", "types", "files"}
+
+
+@pytest.mark.parametrize("path", sorted(BASELINES.rglob("*.py")), ids=lambda p: str(p.relative_to(BASELINES)))
+def test_the_baselines_import_only_what_the_design_allows(path):
+    for name, line in imports(path):
+        parts = name.split(".")
+        assert parts[0] != "leaderboard", f"{path}:{line}: imports {name}"
+        if parts[0] == "mitobench" and len(parts) > 1:
+            assert parts[1] in BASELINES_ALLOWED, f"{path}:{line}: the baselines must not import {name}"
+            assert not any(part.startswith("_") for part in parts), f"{path}:{line}: {name} is private"
+
+
 @pytest.mark.parametrize("path", sorted(LEADERBOARD.rglob("*.py")), ids=lambda p: str(p.relative_to(LEADERBOARD)))
 def test_the_leaderboard_imports_only_what_the_design_allows(path):
     for name, line in imports(path):

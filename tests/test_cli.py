@@ -317,3 +317,40 @@ def test_closing_the_pipe_early_is_no_error(folder):
     done = subprocess.run(shell, cwd=folder, capture_output=True, text=True, check=True)
     assert done.stdout == '{"schema_v'
     assert done.stderr == ""
+
+
+class Point:
+    """An entry point of another package."""
+
+    def __init__(self, name, module):
+        self.name, self.value, self._module = name, f"{name}.cli", module
+
+    def load(self):
+        if isinstance(self._module, Exception):
+            raise self._module
+        return self._module
+
+
+class Greeting:
+    @staticmethod
+    def add_parser(subparsers):
+        parser = subparsers.add_parser("greet")
+        parser.set_defaults(run=lambda args: sys.stdout.write("hello\n") - 6)
+
+
+def test_another_package_adds_its_command(monkeypatch, capsys):
+    monkeypatch.setattr("mitobench.cli.entry_points", lambda group: [Point("greet", Greeting)])
+    assert main(["greet"]) == 0
+    assert capsys.readouterr() == ("hello\n", "")
+
+
+def test_a_broken_command_of_another_package_leaves_the_others_alone(monkeypatch, capsys):
+    points = [Point("greet", Greeting), Point("broken", ImportError("no module named 'gone'"))]
+    monkeypatch.setattr("mitobench.cli.entry_points", lambda group: points)
+    assert main(["greet"]) == 0
+    out, err = capsys.readouterr()
+    assert out == "hello\n"
+    assert err == (
+        "mitobench: warning: the command 'broken' of broken.cli cannot be loaded (ImportError: no module named "
+        "'gone'); install that package again\n"
+    )
