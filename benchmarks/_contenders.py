@@ -1,4 +1,4 @@
-"""What `bench_pair` and `bench_convert` time, one contender in one fresh process: prints seconds and voxels as JSON.
+"""What the benchmarks of files time, one contender in one fresh process: prints seconds and voxels as JSON.
 
 Run as ``python -m benchmarks._contenders NAME GT PRED SECTIONS``.
 """
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from mitobench.types import AnyArray
 
-__all__ = ["IN_MEMORY", "SUB_VOLUME"]
+__all__ = ["IN_MEMORY", "OF_ONE_FILE", "SUB_VOLUME"]
 
 
 def main() -> None:
@@ -24,6 +24,8 @@ def main() -> None:
         result = time_reading(gt_path, pred_path)
     elif name == "decode":
         result = time_decoding(gt_path, workers=int(sections))
+    elif name in OF_ONE_FILE:
+        result = time_file(OF_ONE_FILE[name], gt_path, workers=int(sections))
     else:
         result = time_call(IN_MEMORY[name], gt_path, pred_path, sections=int(sections) if name in SUB_VOLUME else None)
     print(json.dumps(result))
@@ -73,6 +75,59 @@ def time_call(call: Callable[[AnyArray, AnyArray], object], *paths: str, section
     return {"seconds": time.perf_counter() - start, "voxels": 0 if call is nothing else gt.size}
 
 
+def time_file(call: Callable[[str, int], object], path: str, *, workers: int) -> dict[str, float]:
+    """Time a call that reads the volume itself."""
+    import tempfile
+    from pathlib import Path
+
+    import h5py
+
+    with h5py.File(path) as file, tempfile.TemporaryDirectory() as folder:
+        voxels, corner = file["main"].size, file["main"][:2, :16, :16]
+        small = str(Path(folder) / "small.h5")
+        with h5py.File(small, "w") as other:
+            other.create_dataset("main", data=corner, chunks=corner.shape, compression="gzip")
+        # Compiling and lazy imports are not what is measured.
+        call(small, workers)
+    start = time.perf_counter()
+    call(path, workers)
+    return {"seconds": time.perf_counter() - start, "voxels": voxels}
+
+
+def read_whole(path: str, _workers: int) -> AnyArray:
+    import h5py
+
+    with h5py.File(path) as file:
+        labels: AnyArray = file["main"][:]
+    return labels
+
+
+def overlap_with_itself(path: str, workers: int) -> object:
+    from mitobench.overlap import overlap_pass as count
+    from mitobench.volumes import open_labels
+
+    volume = open_labels(path)
+    return count(volume, volume, workers=workers)
+
+
+def count_pieces(path: str, workers: int) -> object:
+    from mitobench.pieces import count_pieces as count
+    from mitobench.volumes import open_labels
+
+    return count(open_labels(path), workers=workers)
+
+
+def components_of_whole(path: str, workers: int) -> object:
+    import cc3d
+    import numpy as np
+
+    labels = read_whole(path, workers)
+    number, first, voxels = np.unique(
+        cc3d.connected_components(labels, connectivity=26), return_index=True, return_counts=True
+    )
+    return number, labels.ravel()[first], voxels
+
+
 def nothing(_gt: AnyArray, _pred: AnyArray) -> None:
     """Show what the arrays alone take."""
 
@@ -113,6 +168,12 @@ IN_MEMORY: dict[str, Callable[[AnyArray, AnyArray], object]] = {
     "mitobench evaluate_pair": evaluate_pair,
     "numpy.unique of pairs": unique_pairs,
     "skimage contingency_table": contingency_table,
+}
+OF_ONE_FILE: dict[str, Callable[[str, int], object]] = {
+    "plain h5py read": read_whole,
+    "mitobench overlap_pass with itself": overlap_with_itself,
+    "mitobench count_pieces": count_pieces,
+    "cc3d of the whole, numpy.unique": components_of_whole,
 }
 # They take too long, or too much memory, for a whole volume.
 SUB_VOLUME = {"numpy.unique of pairs", "skimage contingency_table"}

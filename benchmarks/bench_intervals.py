@@ -15,10 +15,10 @@ import numpy as np
 from mitobench.compare._statistics import Paired, differences
 from mitobench.matching import match
 from mitobench.metrics import compute
-from mitobench.overlap import default_workers
 from mitobench.resampling import Bootstrap
 from mitobench.testing import random_population, random_prediction
 from mitobench.uncertainty import intervals, resampled
+from mitobench.workers import default_workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from mitobench.types import PathOrStr
 
-__all__ = ["check_new_folder", "check_output_folder", "making_folder", "replacing"]
+__all__ = ["check_new_folder", "check_output_folder", "creating", "making_folder", "replacing"]
 
 
 def check_output_folder(path: PathOrStr) -> Path:
@@ -43,10 +43,38 @@ def check_output_folder(path: PathOrStr) -> Path:
 def replacing(path: PathOrStr) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; rename it there when the block succeeds, delete it when it fails."""
     path = check_output_folder(path)
+    with _written_beside(path) as temporary:
+        yield temporary
+        temporary.replace(path)
+
+
+@contextmanager
+def creating(path: PathOrStr) -> Iterator[Path]:
+    """Yield a temporary path beside ``path`` and give it that name when the block succeeds; no file is ever replaced.
+
+    Of several that create the same file at once, one wins and the others get the error.
+
+    Raises
+    ------
+    UnusableFileError
+        The file is there, caused by FileExistsError, or it cannot be written.
+    """
+    path = check_output_folder(path)
+    with _written_beside(path) as temporary:
+        yield temporary
+        try:
+            # Unlike a rename, a link fails where there is a file of this name.
+            os.link(temporary, path)
+        except FileExistsError as error:
+            raise UnusableFileError(f"cannot write {path}: it is there already; name another file") from error
+
+
+@contextmanager
+def _written_beside(path: Path) -> Iterator[Path]:
+    """Yield a hidden path beside another one, where nothing is left at the end; errors speak of the other one."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{path.suffix}")
     try:
         yield temporary
-        temporary.replace(path)
     except OSError as error:
         if isinstance(error, MitobenchError):
             raise

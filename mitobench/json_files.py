@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,9 +18,11 @@ __all__ = ["plain", "read_json", "write_json"]
 
 T = TypeVar("T")
 
+_SCALARS = {bool, int, float, str, type(None)}
+
 
 def plain(value: Any) -> Any:  # noqa: ANN401
-    """Turn tuples into lists, all the way down, as JSON does.
+    """Turn tuples into lists and dataclasses into dictionaries, all the way down, as JSON does.
 
     Examples
     --------
@@ -29,7 +32,10 @@ def plain(value: Any) -> Any:  # noqa: ANN401
     if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, tuple | list):
-        return [plain(item) for item in value]
+        # Lists of scalars are long, and there is nothing to look for in them.
+        return list(value) if set(map(type, value)) <= _SCALARS else [plain(item) for item in value]
+    if is_dataclass(value):
+        return plain(vars(value))
     return value
 
 

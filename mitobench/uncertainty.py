@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from mitobench.metrics import find_metric, resample
-from mitobench.overlap import default_workers
 from mitobench.resampling import Part, Sample, draw, plan_units
 from mitobench.strata import ALL
+from mitobench.workers import default_workers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ import pytest
 from mitobench.cli import main
 from mitobench.evaluate import evaluate_pair
 from mitobench.render import html
-from mitobench.report import Report
+from mitobench.report import SCHEMA_VERSION, Report
 from mitobench.resampling import Bootstrap
 from mitobench.testing import random_volumes
 
@@ -169,4 +169,4 @@ def test_show_prints_what_was_stored(folder, capsys):
     assert main(["show", "r.json"]) == 0
     assert capsys.readouterr().out == out
     values = json.loads((folder / "r.json").read_text())
-    assert values["schema_version"] == 2
+    assert values["schema_version"] == SCHEMA_VERSION

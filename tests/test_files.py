@@ -1,6 +1,10 @@
 """Outputs appear under their name only when they are whole; HDF5 is written slab by slab."""
 
+import errno
+import os
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import h5py
@@ -10,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mitobench.errors import InvalidInputError, UnusableFileError
-from mitobench.files import check_output_folder, replacing
+from mitobench.files import check_output_folder, creating, replacing
 from mitobench.volumes import write_hdf5
 
 
@@ -111,3 +115,57 @@ def test_a_failing_source_leaves_no_file(tmp_path):
 def test_storage_without_sense_is_refused(tmp_path, options, message):
     with pytest.raises(InvalidInputError, match=f"^{re.escape(message)}$"):
         write_hdf5(tmp_path / "a.h5", lambda z0, z1: np.zeros((4, 4, 4)), shape=(4, 4, 4), dtype="u1", **options)
+
+
+def test_a_file_that_is_created_replaces_none(tmp_path):
+    path = tmp_path / "a.txt"
+    with creating(path) as temporary:
+        temporary.write_text("first")
+        assert not path.exists()
+    message = f"cannot write {path}: it is there already; name another file"
+    with pytest.raises(UnusableFileError, match=f"^{re.escape(message)}$") as caught, creating(path) as temporary:
+        temporary.write_text("second")
+    assert isinstance(caught.value.__cause__, FileExistsError)
+    assert path.read_text() == "first"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+def test_a_creation_that_fails_leaves_nothing(tmp_path, error):
+    def fail():
+        with creating(tmp_path / "a.txt") as temporary:
+            temporary.write_text("half")
+            raise error
+
+    with pytest.raises(error):
+        fail()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_knows_no_links_is_one_clear_line(tmp_path, monkeypatch):
+    def link(source, target):
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", link)
+    message = f"cannot write {tmp_path}/a.txt: Operation not permitted; free space or name another folder"
+    with pytest.raises(UnusableFileError, match=f"^{re.escape(message)}$"), creating(tmp_path / "a.txt") as temporary:
+        temporary.write_text("new")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_of_threads_that_create_the_same_file_one_wins(tmp_path):
+    start = threading.Barrier(8)
+
+    def create(name):
+        start.wait()
+        try:
+            with creating(tmp_path / "a.txt") as temporary:
+                temporary.write_text(name)
+        except UnusableFileError:
+            return None
+        return name
+
+    with ThreadPoolExecutor(8) as pool:
+        winners = [name for name in pool.map(create, "abcdefgh") if name]
+    assert len(winners) == 1
+    assert (tmp_path / "a.txt").read_text() == winners[0]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import threading
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ import numpy as np
 from mitobench.annotation._kernels import number_pairs
 from mitobench.errors import InputWarning, InvalidInputError
 from mitobench.overlap import overlap_pass
-from mitobench.overlap._decode import BoxReader, ConstantChunks
+from mitobench.volumes.reader import ThreadReaders
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,10 +75,8 @@ class TwoVersions:
 
     def __init__(self, old: LabelVolume, new: LabelVolume, pairs: OverlapTable, *, memory: int) -> None:
         self._volumes = old, new
-        self._constants = ConstantChunks(), ConstantChunks()
+        self._readers = ThreadReaders(old), ThreadReaders(new)
         self._ids = pairs.gt_id, pairs.pred_id
-        self._thread = threading.local()
-        self._opened: list[BoxReader] = []
         self.name = f"{old.name} and {new.name}"
         self.shape = old.shape
         self.raw = None
@@ -102,7 +99,7 @@ class TwoVersions:
         InvalidInputError
             A pair is not in the table.
         """
-        old, new = (_unsigned(reader.read(box)) for reader in self._readers())
+        old, new = (_unsigned(reader.read(box)) for reader in self._readers)
         if not any(old.strides) and not any(new.strides):
             number = self._numbers(old[:1, :1, :1], new[:1, :1, :1])
             return np.broadcast_to(number[0], box.shape)
@@ -110,17 +107,8 @@ class TwoVersions:
 
     def close(self) -> None:
         """Close what was opened here; the two volumes stay open."""
-        for reader in self._opened:
-            reader.close()
-
-    def _readers(self) -> tuple[BoxReader, BoxReader]:
-        """Return the readers of this thread."""
-        if not hasattr(self._thread, "readers"):
-            readers = [BoxReader(v, c) for v, c in zip(self._volumes, self._constants, strict=True)]
-            self._opened.extend(readers)
-            self._thread.readers = tuple(readers)
-        own: tuple[BoxReader, BoxReader] = self._thread.readers
-        return own
+        for readers in self._readers:
+            readers.close()
 
     def _numbers(self, old: AnyArray, new: AnyArray) -> AnyArray:
         out = np.empty(old.size, _NUMBER)

@@ -11,6 +11,7 @@ from mitobench.cable._crops import BYTES_PER_VOXEL, check_memory, cut_out, margi
 from mitobench.cable._pool import in_processes
 from mitobench.cable._skeleton import skeleton_length
 from mitobench.errors import InvalidInputError, MissingExtraError
+from mitobench.workers import default_workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -102,7 +103,7 @@ def cable_lengths(
     {1: 180.0, 2: 48.0, 3: 1.0}
     """
     need_kimimaro(volume.name)
-    workers = _default_workers() if workers is None else workers
+    workers = default_workers() if workers is None else workers
     if workers < 1 or memory < 1:
         raise InvalidInputError(f"workers and memory must be at least 1, got workers={workers} and memory={memory}")
     _check_size("anisotropy", anisotropy)
@@ -138,13 +139,6 @@ def _measure(
         return
     costed = ((crop.id, crop, crop.mask.size * BYTES_PER_VOXEL) for crop in crops)
     in_processes(measure, costed, done, workers=workers, budget=tracing_share(memory))
-
-
-def _default_workers() -> int:
-    # Imported here, because every worker imports this package and would load numba for nothing.
-    from mitobench.overlap import default_workers
-
-    return default_workers()
 
 
 def need_kimimaro(name: str) -> None:

@@ -15,10 +15,11 @@ from mitobench.evaluate._masks import warn_of_mask
 from mitobench.evaluate._pair import OpenedPair
 from mitobench.evaluate._volume import cable_lengths_of, matching_of, source_of
 from mitobench.metrics import check_ranking, find_metric
-from mitobench.overlap import DEFAULT_MEMORY, default_workers, overlap_pass
+from mitobench.overlap import DEFAULT_MEMORY, overlap_pass
 from mitobench.report import MetricInfo
 from mitobench.resampling import Bootstrap
 from mitobench.rules import DEFAULT_RULE, Rule, find_rule
+from mitobench.workers import default_workers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

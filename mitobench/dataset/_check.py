@@ -17,6 +17,7 @@ from mitobench.types import Box
 from mitobench.volumes import open_labels
 from mitobench.volumes.blocks import boxes
 from mitobench.volumes.section import DiskSection, SectionFile, SectionHeader, check_whole, read_header
+from mitobench.workers import default_workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -123,8 +124,6 @@ def check_dataset(
     progress
         Called with (voxels read, voxels in all), when ``deep``.
     """
-    from mitobench.overlap import default_workers
-
     check = _Check(dataset, deep=deep, memory=memory, workers=workers or default_workers(), progress=progress)
     for volume in dataset.volumes:
         check.add(volume)

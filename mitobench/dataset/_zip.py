@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import zipfile
-from collections import Counter, deque
+from collections import deque
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import pairwise
-from pathlib import PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, BinaryIO, cast
 
+from mitobench.archives import is_leaving, suspicions
 from mitobench.errors import InvalidInputError
 from mitobench.volumes.array import reading
 
@@ -88,39 +87,16 @@ def open_archive(path: str) -> Archive:
     """
     with reading(f"{path}: cannot be opened as a zip file"), zipfile.ZipFile(path) as file:
         members = file.infolist()
-    archive = Archive(path, tuple(member for member in members if not member.is_dir() and not _is_leaving(member)))
-    if found := _suspicion(archive.members, len(members)):
+    archive = Archive(path, tuple(info for info in members if not info.is_dir() and not is_leaving(info.filename)))
+    found = _suspicion(archive.members, len(members))
+    if found is not None:
         raise InvalidInputError(f"{path}: refused, {found}; download the zip file again from its publisher")
     return archive
-
-
-def _is_leaving(member: zipfile.ZipInfo) -> bool:
-    path = PurePosixPath(member.filename)
-    return "__MACOSX" in path.parts or path.name in {".DS_Store", "desktop.ini"} or path.name.startswith("._")
 
 
 def _suspicion(members: Sequence[zipfile.ZipInfo], listed: int) -> str | None:
     """Say what is wrong with the members, or return None."""
     if listed > _MOST_MEMBERS:
         return f"it lists {listed:,} members; expected at most {_MOST_MEMBERS:,}"
-    for member in members:
-        if wrong := _wrong(member):
-            return f"its member {member.filename!r} {wrong}"
-    name, times = max(Counter(member.filename for member in members).items(), key=lambda n: n[1], default=("", 0))
-    if times > 1:
-        return f"its member {name!r} is listed {times} times"
-    for before, after in pairwise(sorted(members, key=lambda member: member.header_offset)):
-        if before.header_offset + before.compress_size > after.header_offset:
-            return f"its members {before.filename!r} and {after.filename!r} overlap"
-    return None
-
-
-def _wrong(member: zipfile.ZipInfo) -> str | None:
-    posix, windows = PurePosixPath(member.filename), PureWindowsPath(member.filename)
-    if posix.is_absolute() or windows.drive or windows.root or ".." in windows.parts:
-        return "has a name that leads out of the folder"
-    if member.flag_bits & 1:
-        return "is encrypted"
-    if member.file_size > _MOST_BYTES:
-        return f"would unpack to {member.file_size:,} bytes; expected at most {_MOST_BYTES:,} for a section"
-    return None
+    first = next(suspicions(members, most_bytes=_MOST_BYTES, purpose="a section"), None)
+    return None if first is None else str(first)

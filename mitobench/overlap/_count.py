@@ -8,13 +8,14 @@ import numpy as np
 
 from mitobench.errors import InvalidInputError, MemoryLimitError
 from mitobench.overlap._kernels import COLUMNS, count_runs
-from mitobench.overlap._stream import DEFAULT_MEMORY, default_workers, stream
+from mitobench.overlap._stream import DEFAULT_MEMORY, stream
 from mitobench.overlap._table import OverlapTable
+from mitobench.workers import default_workers
 
 if TYPE_CHECKING:
     from mitobench.types import AnyArray, Box, Int64, LabelVolume, Progress, Uint64
 
-__all__ = ["OverlapCounter", "overlap_pass"]
+__all__ = ["OverlapCounter", "is_one_value", "overlap_pass", "refuse_negative_ids", "unsigned_lines"]
 
 _FIRST_CAPACITY = 1 << 13
 
@@ -59,13 +60,26 @@ def overlap_pass(
         progress=progress,
     )
     table = OverlapTable.merge(*(counter.finish() for counter in counters))
-    _refuse_negative(gt, table.gt.id)
-    _refuse_negative(pred, table.pred.id)
+    refuse_negative_ids(gt, table.gt.id)
+    refuse_negative_ids(pred, table.pred.id)
     return table
 
 
-def _refuse_negative(volume: LabelVolume, ids: Uint64) -> None:
-    """Find negative ids among the few distinct ones: counted as unsigned, they have the sign bit set."""
+def refuse_negative_ids(volume: LabelVolume, ids: Uint64) -> None:
+    """Find negative ids among the few distinct ones: counted as unsigned, they have the sign bit set.
+
+    Parameters
+    ----------
+    volume
+        Where they were found.
+    ids
+        Its ids, counted as unsigned ones of the same width, ascending.
+
+    Raises
+    ------
+    InvalidInputError
+        There are negative ids.
+    """
     bits = 8 * volume.dtype.itemsize
     if volume.dtype.kind == "i" and len(ids) and int(ids[-1]) >= 1 << (bits - 1):
         negative = int(ids[-1]) - (1 << bits)
@@ -94,7 +108,7 @@ class OverlapCounter:
     def add(self, gt: AnyArray, pred: AnyArray, box: Box) -> None:
         """Count one box of ids, (z, y, x), placed at ``box`` in the volume."""
         self._voxels += box.voxels
-        if _is_one_value(gt) and _is_one_value(pred):
+        if is_one_value(gt) and is_one_value(pred):
             pair = int(_unsigned(gt)[0, 0, 0]), int(_unsigned(pred)[0, 0, 0])
             if pair != (0, 0):
                 self._boxes_of_one_pair.append((*pair, box))
@@ -102,8 +116,8 @@ class OverlapCounter:
         nz, ny, nx = box.shape
         if len(self._ends) < nx + 8:
             self._make_scratch(nx)
-        gt_flat, gt_strides = _lines(_unsigned(gt))
-        pred_flat, pred_strides = _lines(_unsigned(pred))
+        gt_flat, gt_strides = unsigned_lines(gt)
+        pred_flat, pred_strides = unsigned_lines(pred)
         lines = 0
         while True:
             lines, self._used = count_runs(
@@ -176,7 +190,7 @@ def _table_of_boxes(found: list[tuple[int, int, Box]]) -> OverlapTable:
     return OverlapTable.merge(OverlapTable(0, ids[:, 0], ids[:, 1], voxels, starts, stops, coord_sum))
 
 
-def _is_one_value(block: AnyArray) -> bool:
+def is_one_value(block: AnyArray) -> bool:
     """Whether the block is a broadcast scalar, as readers return for a chunk of one value."""
     return not any(block.strides)
 
@@ -185,14 +199,15 @@ def _unsigned(block: AnyArray) -> AnyArray:
     return block if block.dtype.kind == "u" else block.view(f"u{block.dtype.itemsize}")
 
 
-def _lines(block: AnyArray) -> tuple[AnyArray, tuple[int, int]]:
-    """Return a 1D contiguous array and the strides, in voxels, at which the lines of the block start in it.
+def unsigned_lines(block: AnyArray) -> tuple[AnyArray, tuple[int, int]]:
+    """Return a 1D contiguous array of unsigned ids, and the strides, in voxels, at which the lines of the block start.
 
     The block is copied only when its lines are not contiguous or not aligned.
     """
+    block = _unsigned(block)
     size = block.itemsize
     nz, ny, nx = block.shape
-    if _is_one_value(block):
+    if is_one_value(block):
         line = np.full(nx, block.flat[0])
         line.flags.writeable = False
         return line, (0, 0)

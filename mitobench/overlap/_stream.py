@@ -1,25 +1,35 @@
-"""One pass over two volumes: blocks are shared among threads, each with its own reader and its own sums."""
+"""One pass over one volume or two: blocks are shared among threads, each with its own reader and its own sums."""
 
 from __future__ import annotations
 
 import math
-import os
 import threading
 import warnings
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from itertools import islice
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+import numpy as np
 
 from mitobench.errors import InputWarning, InvalidInputError
-from mitobench.overlap._decode import BoxReader, ConstantChunks
+from mitobench.volumes.array import ArrayVolume
 from mitobench.volumes.blocks import GRIDLESS, Plan, Side, plan_pass
+from mitobench.volumes.reader import BoxReader, ConstantChunks
+from mitobench.workers import default_workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mitobench.types import AnyArray, Box, Progress, Volume
 
-__all__ = ["DEFAULT_MEMORY", "Accumulator", "check_same_shape", "default_workers", "stream"]
+__all__ = [
+    "DEFAULT_MEMORY",
+    "Accumulator",
+    "AccumulatorOfOne",
+    "check_same_shape",
+    "stream",
+    "stream_one",
+]
 
 DEFAULT_MEMORY = 10**9
 """Bytes that the buffers of a pass may take when the caller does not say."""
@@ -36,12 +46,15 @@ class Accumulator(Protocol):
         """Take in the voxels of one box; the arrays are valid during the call only."""
 
 
+class AccumulatorOfOne(Protocol):
+    """What one worker does with the blocks of one volume."""
+
+    def add(self, block: AnyArray, box: Box) -> None:
+        """Take in the voxels of one box; the array is valid during the call only."""
+
+
 A = TypeVar("A", bound=Accumulator)
-
-
-def default_workers() -> int:
-    """Return the number of processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+B = TypeVar("B", bound=AccumulatorOfOne)
 
 
 def stream(
@@ -95,6 +108,43 @@ def stream(
             stacklevel=2,
         )
     return _Pass(plan, (first, second), progress).run(make)
+
+
+def stream_one(
+    volume: Volume,
+    make: Callable[[], B],
+    *,
+    memory: int = DEFAULT_MEMORY,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> list[B]:
+    """Show every voxel of one volume to exactly one accumulator; otherwise as `stream`.
+
+    Examples
+    --------
+    >>> class Count:
+    ...     voxels = 0
+    ...
+    ...     def add(self, block, box):
+    ...         self.voxels += block.size
+    >>> counts = stream_one(ArrayVolume(np.zeros((20, 300, 400), np.uint16)), Count, workers=3)
+    >>> len(counts), sum(count.voxels for count in counts)
+    (3, 2400000)
+    """
+    # One value in memory costs nothing to read and takes the other side's grid.
+    beside = ArrayVolume(np.broadcast_to(np.uint8(0), volume.shape))
+    passed = stream(volume, beside, lambda: _OfFirst(make()), memory=memory, workers=workers, progress=progress)
+    return [one.accumulator for one in passed]
+
+
+class _OfFirst(Generic[B]):
+    """Shows the first of two volumes to an accumulator of one."""
+
+    def __init__(self, accumulator: B) -> None:
+        self.accumulator = accumulator
+
+    def add(self, first: AnyArray, _second: AnyArray, box: Box) -> None:
+        self.accumulator.add(first, box)
 
 
 def check_same_shape(first: Volume, second: Volume) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -21,6 +20,7 @@ from mitobench.phantom._processes import draw_processes
 from mitobench.phantom._quality import Quality
 from mitobench.phantom._rows import body_rows, tube_rows
 from mitobench.phantom.texture import develop, render
+from mitobench.workers import default_workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,7 +92,7 @@ class TissuePlan:
     def _stack(self, section: Callable[[int, AnyArray], None], z0: int, z1: int, dtype: np.dtype[Any]) -> AnyArray:
         z1 = min(z1, self.shape[0])
         out = np.zeros((z1 - z0, *self.shape[1:]), dtype.newbyteorder("="))
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        with ThreadPoolExecutor(default_workers()) as pool:
             list(pool.map(section, range(z0, z1), out))
         return out.astype(dtype, copy=False)
 

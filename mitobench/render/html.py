@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from mitobench.published import PUBLISHED_SOURCE
-from mitobench.render import _figures, _mistakes, _standing
+from mitobench.render import figures, mistakes, standing
 from mitobench.render._instances import instance_data
 from mitobench.render.pages import assets, content_policy, encodable, new_environment, safe, safe_json
 
@@ -73,9 +73,9 @@ def _environment() -> Environment:
     environment = new_environment(_PACKAGE)
     environment.filters |= {"data_uri": _data_uri, "scale_bar": _scale_bar}
     environment.globals |= {
-        "figures": _figures,
-        "mistakes": _mistakes,
-        "standing": _standing,
+        "figures": figures,
+        "mistakes": mistakes,
+        "standing": standing,
         "published_source": PUBLISHED_SOURCE,
     }
     return environment

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -62,12 +63,20 @@ _UNITS = ((1e6, "mm"), (1e3, "\N{MICRO SIGN}m"), (1.0, "nm"))
 def visible(text: str) -> str:
     """Replace what steers a terminal or the order of text on a page: reports come from strangers too.
 
+    Spaces of any width become plain ones.
+
     Examples
     --------
     >>> visible("one" + chr(0x202E) + "two" + chr(7)) == "one�two�"
     True
     """
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+    return "".join(map(_visible, text))
+
+
+def _visible(character: str) -> str:
+    if character.isprintable():
+        return character
+    return " " if unicodedata.category(character) == "Zs" else "\N{REPLACEMENT CHARACTER}"
 
 
 def metric_label(metric: str) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mitobench.errors import InvalidInputError
@@ -237,9 +237,8 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain dictionaries, lists, numbers and None; `from_dict` is the inverse."""
-        values = asdict(self)
         first = ("schema_version", "tool", "rule", "overall", "overall_intervals", "uncertainty", "volumes", "metrics")
-        return {key: plain(values[key]) for key in first}
+        return {key: plain(getattr(self, key)) for key in first}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Report:

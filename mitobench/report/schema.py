@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 __all__ = [
@@ -29,12 +31,24 @@ _LARGEST = 1e300
 _BUCKETS = ("all", "small", "medium", "large")
 
 
+@dataclass(frozen=True)
+class _Scalar:
+    """A check that asks for the type of a value, and of a number for its size: few values of a list tell of all."""
+
+    check: Check
+
+    def __call__(self, value: Any, where: str) -> None:  # noqa: ANN401
+        self.check(value, where)
+
+
+@_Scalar
 def number(value: Any, where: str) -> None:  # noqa: ANN401
     """Check a finite number."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not -_LARGEST < value < _LARGEST:
         raise TypeError(f"{where} is {_short(value)}, expected a number")
 
 
+@_Scalar
 def whole(value: Any, where: str) -> None:  # noqa: ANN401
     """Check an integer."""
     number(value, where)
@@ -42,6 +56,7 @@ def whole(value: Any, where: str) -> None:  # noqa: ANN401
         raise TypeError(f"{where} is {value!r}, expected a whole number")
 
 
+@_Scalar
 def text(value: Any, where: str) -> None:  # noqa: ANN401
     """Check a string."""
     if not isinstance(value, str):
@@ -55,7 +70,7 @@ def optional(check: Check) -> Check:
         if value is not None:
             check(value, where)
 
-    return run
+    return _Scalar(run) if isinstance(check, _Scalar) else run
 
 
 def each(check: Check, *, length: int | None = None) -> Check:
@@ -64,10 +79,24 @@ def each(check: Check, *, length: int | None = None) -> Check:
     def run(value: Any, where: str) -> None:  # noqa: ANN401
         if not isinstance(value, list | tuple) or (length is not None and len(value) != length):
             raise TypeError(f"{where} is {_short(value)}, expected a list" + (f" of {length}" if length else ""))
-        for item in value:
+        for item in _telling(value) if isinstance(check, _Scalar) else value:
             check(item, where)
 
     return run
+
+
+def _telling(values: Sequence[Any]) -> Collection[Any]:
+    """Return some of the values, one that a scalar check refuses among them if there is any."""
+    by_type = dict(zip(map(type, values), values, strict=True))
+    numbers = values if by_type.keys() <= {int, float} else [value for value in values if type(value) in {int, float}]
+    if not numbers:
+        return by_type.values()
+    try:
+        finite = math.isfinite(sum(numbers))
+    except OverflowError:
+        finite = False
+    # Neither an infinite number nor NaN is in a finite sum, so that the extremes are what they are said to be.
+    return [*by_type.values(), min(numbers), max(numbers)] if finite else values
 
 
 def table(check: Check) -> Check:
@@ -105,6 +134,7 @@ def _columns(value: Any, where: str) -> None:  # noqa: ANN401
         raise TypeError(f"{where} has columns of several lengths")
 
 
+@_Scalar
 def _cell(value: Any, where: str) -> None:  # noqa: ANN401
     if value is not None and not isinstance(value, str):
         number(value, where)

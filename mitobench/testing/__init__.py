@@ -10,6 +10,7 @@ from mitobench.testing.overlap import (
     random_volumes,
     table_from_counts,
 )
+from mitobench.testing.pieces import pieces
 from mitobench.testing.population import Population, random_population, random_prediction
 from mitobench.testing.resampling import best_precision, repeated
 
@@ -25,6 +26,7 @@ __all__ = [
     "lengths_like_sizes",
     "overlap_table",
     "pair_numbers",
+    "pieces",
     "random_population",
     "random_prediction",
     "random_volumes",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,10 +15,14 @@ from mitobench.volumes._rows import row_chunks, rows_from
 from mitobench.volumes.array import reading
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import h5py
     import numpy as np
 
-__all__ = ["Hdf5Volume", "open_hdf5", "volume_of_dataset"]
+    from mitobench.volumes.window import FileWindow
+
+__all__ = ["Hdf5Volume", "open_hdf5", "open_window", "volume_of_dataset"]
 
 _FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32", 32000: "lzf"}
 """HDF5 filter numbers that we decode ourselves; a dataset with any other is read through h5py."""
@@ -38,12 +42,15 @@ class Hdf5Volume:
         Index on the first axis of a 4D dataset; None for a 3D dataset.
     file
         What `close` closes; None for a dataset that the caller opened.
+    window
+        What the HDF5 file was opened from with `open_window`; None for a file of its own.
     """
 
     dataset: h5py.Dataset
     name: str
     channel: int | None = None
     file: h5py.File | None = None
+    window: FileWindow | None = None
 
     @property
     def shape(self) -> Shape:
@@ -99,9 +106,32 @@ def open_hdf5(path: str, dataset: str | None) -> Hdf5Volume:
         return volume
 
 
-def volume_of_dataset(dataset: h5py.Dataset, name: str | None = None) -> Hdf5Volume:
-    """Use a dataset that the caller opened, and closes."""
-    return Hdf5Volume(dataset, name or f"{dataset.file.filename}::{dataset.name.lstrip('/')}")
+def open_window(window: FileWindow, name: str) -> h5py.File:
+    """Open an HDF5 file that lies inside another file. The caller closes it, and the window after it.
+
+    Parameters
+    ----------
+    window
+        Where it lies.
+    name
+        How messages call it.
+
+    Raises
+    ------
+    UnusableFileError
+        It is truncated or not HDF5.
+    """
+    import h5py
+
+    with reading(f"{name}: cannot be opened as HDF5"), _explained(name, window.size, "one; write it again"):
+        return h5py.File(window, "r")
+
+
+def volume_of_dataset(
+    dataset: h5py.Dataset, name: str | None = None, *, window: FileWindow | None = None
+) -> Hdf5Volume:
+    """Use a dataset that the caller opened, from a window or a file of its own, and closes."""
+    return Hdf5Volume(dataset, name or f"{dataset.file.filename}::{dataset.name.lstrip('/')}", window=window)
 
 
 def _open_file(path: str) -> h5py.File:
@@ -109,20 +139,25 @@ def _open_file(path: str) -> h5py.File:
 
     if not Path(path).exists():
         raise UnusableFileError(f"{path}: the file does not exist; check the path")
-    try:
+    with _explained(path, Path(path).stat().st_size, "HDF5, Zarr, TIFF, PNG sections or NumPy"):
         return h5py.File(path, "r", locking="best-effort")
+
+
+@contextmanager
+def _explained(name: str, size: int, expected: str) -> Iterator[None]:
+    """Say what HDF5 means when it refuses a file of so many bytes."""
+    try:
+        yield
     except PermissionError as error:
-        raise UnusableFileError(f"{path}: no permission to read the file; change its mode") from error
+        raise UnusableFileError(f"{name}: no permission to read the file; change its mode") from error
     except OSError as error:
         reason = str(error)
         if "truncated file" in reason:
             raise UnusableFileError(
-                f"{path}: the HDF5 file is truncated ({Path(path).stat().st_size} bytes are there); copy it again"
+                f"{name}: the HDF5 file is truncated ({size} bytes are there); copy it again"
             ) from error
         if "file signature not found" in reason:
-            raise UnusableFileError(
-                f"{path}: not an HDF5 file; expected HDF5, Zarr, TIFF, PNG sections or NumPy"
-            ) from error
+            raise UnusableFileError(f"{name}: not an HDF5 file; expected {expected}") from error
         raise
 
 
@@ -145,16 +180,32 @@ def _raw_chunks(volume: Hdf5Volume) -> RawChunks | None:
     dataset = volume.dataset
     filters = _known_filters(dataset)
     # A file open for writing may hold newer chunks in memory than on disk.
-    on_disk = dataset.file.mode == "r" and dataset.file.driver == "sec2" and not dataset.is_virtual
+    in_file = dataset.file.driver == "sec2" or volume.window is not None
+    on_disk = dataset.file.mode == "r" and in_file and not dataset.is_virtual
     plain = dataset.dtype.isnative and dataset.external is None and volume.channel is None
     if filters is None or not on_disk or not plain:
         return None
+    chunks = _chunks_in_file(volume, filters)
+    return chunks if chunks is None or volume.window is None else _moved(chunks, volume.window, volume.name)
+
+
+def _chunks_in_file(volume: Hdf5Volume, filters: tuple[str, ...]) -> RawChunks | None:
+    dataset = volume.dataset
     path = dataset.file.filename
     if dataset.chunks is not None:
         return RawChunks(path, filters, _chunk_locations(dataset), dataset.fillvalue.item(), padded=True)
     # Without a place in the file, nothing was written yet or the voxels lie inside the header.
     start = dataset.id.get_offset()
     return None if start is None else rows_from(path, start, volume.shape, volume.dtype.itemsize)
+
+
+def _moved(chunks: RawChunks, window: FileWindow, name: str) -> RawChunks:
+    """Return where the chunks lie in the file around the window; none may lie outside of the window."""
+    for offset, size, _ in chunks.locations.values():
+        if offset + size > window.size:
+            raise UnusableFileError(f"{name}: the HDF5 file lists a chunk behind its end; copy it again")
+    moved = {index: (window.start + offset, size, mask) for index, (offset, size, mask) in chunks.locations.items()}
+    return replace(chunks, path=window.path, locations=moved)
 
 
 def _known_filters(dataset: h5py.Dataset) -> tuple[str, ...] | None:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from mitobench.dataset.conversion._engine import Engine, HashOnly, threads
 from mitobench.dataset.conversion._folder import check_target, explained, working_in
 from mitobench.dataset.conversion._job import Job
-from mitobench.dataset.conversion._plan import default_workers
 from mitobench.dataset.conversion._settings import make_settings
 from mitobench.dataset.conversion._work import Limits, combined
 from mitobench.errors import InputWarning
+from mitobench.workers import default_workers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

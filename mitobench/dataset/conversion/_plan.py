@@ -8,7 +8,6 @@ of those is written once; where they can, they also end where chunks of the sour
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,7 +18,7 @@ from mitobench.volumes.blocks import GRIDLESS, boxes
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Plan", "default_workers", "plan_conversion"]
+__all__ = ["Plan", "plan_conversion"]
 
 _PIECE_BYTES = 16 * 2**20
 """Small chunks of a source are read so many bytes at a time."""
@@ -75,11 +74,6 @@ class Plan:
     def pieces(self, band: Box) -> Iterator[Box]:
         """Yield what is read at a time."""
         return boxes(band, self.piece)
-
-
-def default_workers() -> int:
-    """Return the number of processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def plan_conversion(

@@ -6,6 +6,7 @@ them into buffers that it keeps: allocating a fresh output for each chunk would 
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from mitobench.volumes.blocks import boxes
 if TYPE_CHECKING:
     from mitobench.types import AnyArray, Box, RawChunks, Shape, Volume
 
-__all__ = ["BoxReader", "ConstantChunks"]
+__all__ = ["BoxReader", "ConstantChunks", "ThreadReaders"]
 
 Bytes = NDArray[np.uint8]
 
@@ -102,6 +103,44 @@ class BoxReader:
             return chunk
         oz, oy, ox = iz * cz, iy * cy, ix * cx
         return chunk[z0 - oz : z1 - oz, y0 - oy : y1 - oy, x0 - ox : x1 - ox]
+
+
+class ThreadReaders:
+    """A reader of one volume for each thread that asks, however many there are.
+
+    Parameters
+    ----------
+    volume
+        Any volume; it stays open when the readers are closed.
+
+    Examples
+    --------
+    >>> from mitobench.types import Box
+    >>> from mitobench.volumes import open_labels
+    >>> readers = ThreadReaders(open_labels(np.arange(8).reshape(2, 2, 2)))
+    >>> readers.read(Box((1, 0, 0), (2, 1, 2))).tolist()
+    [[[4, 5]]]
+    >>> readers.close()
+    """
+
+    def __init__(self, volume: Volume) -> None:
+        self._volume = volume
+        self._constants = ConstantChunks()
+        self._thread = threading.local()
+        self._opened: list[BoxReader] = []
+
+    def read(self, box: Box) -> AnyArray:
+        """Return the voxels of the box, valid until this thread's next call, as `BoxReader.read` does."""
+        if not hasattr(self._thread, "reader"):
+            self._thread.reader = BoxReader(self._volume, self._constants)
+            self._opened.append(self._thread.reader)
+        own: BoxReader = self._thread.reader
+        return own.read(box)
+
+    def close(self) -> None:
+        """Close the files of all readers."""
+        for reader in self._opened:
+            reader.close()
 
 
 class _ChunkReader:

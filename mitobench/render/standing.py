@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mitobench.published import PUBLISHED, PUBLISHED_METRIC, PUBLISHED_RULE
-from mitobench.render._figures import Figure
 from mitobench.render.charts import Dot, dot_rows
+from mitobench.render.figures import Figure
 from mitobench.render.svg import unit_axis
 from mitobench.render.words import BUCKETS, FAMILIES, amount, metric_label, ranking_iou
 

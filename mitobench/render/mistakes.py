@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from mitobench.render._figures import Figure
 from mitobench.render.charts import Bar, Change, Level, Line, change_rows, line_chart, stacked_bars
+from mitobench.render.figures import Figure
 from mitobench.render.svg import count_axis, unit_axis
 from mitobench.render.words import BUCKETS, DRAWN, amount, metric_label, number
 
