@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
     from mitobench.types import PathOrStr
 
-__all__ = ["ENTRY_VERSION", "Entry", "File", "Published", "Task", "slug"]
+__all__ = ["ENTRY_VERSION", "Entry", "File", "Published", "Task", "entry_key", "slug"]
 
 ENTRY_VERSION = 1
+_LONGEST_SLUG = 150
 _EXPECTED = "an entry of `mitobench leaderboard score`"
 _SCORES = schema.table(schema.optional(schema.number))
 _PUBLISHED = schema.record(
@@ -151,6 +152,8 @@ class Entry:
     remark: str = ""
 
     def __post_init__(self) -> None:
+        if self.report is not None and len(self.volumes) < len(self.report.volumes):
+            raise InvalidInputError("two volumes of an entry have the same name; each needs its own")
         if self.created:
             try:
                 datetime.fromisoformat(self.created)
@@ -209,20 +212,8 @@ class Entry:
 
     @property
     def key(self) -> str:
-        """What the file of the entry is called, without its suffix: the method, and the task as far as it is not usual.
-
-        Examples
-        --------
-        >>> card = MethodCard(method="U2D-B+CC")
-        >>> published = Published(rule={}, scores={}, overall={}, source="")
-        >>> Entry(card=card, task=Task(annotation="v1"), result=published, created="").key
-        'u2d-b-cc-v1'
-        """
-        usual = Task()
-        task = self.task
-        others = [getattr(task, name) for name in ("dataset", "part", "protocol")]
-        unusual = [value for value in others if value not in {usual.dataset, usual.part, usual.protocol}]
-        return "-".join(map(slug, (self.card.method, task.annotation, *unusual)))
+        """What the file of the entry is called, see `entry_key`."""
+        return entry_key(self.card, self.task)
 
     def without_instances(self) -> Entry:
         """Return the entry without its tables of instances, which tell where private ground truth lies."""
@@ -236,7 +227,7 @@ class Entry:
         if isinstance(self.result, Report):
             result: dict[str, Any] = {"report": self.result.to_dict()}
         else:
-            result = {"published": plain(asdict(self.result))}
+            result = {"published": plain(vars(self.result))}
         return {
             "entry_version": ENTRY_VERSION,
             "card": asdict(self.card),
@@ -316,10 +307,25 @@ def _published(values: Mapping[str, Any]) -> Published:
     return Published(rule=values["rule"], scores=values["scores"], overall=values["overall"], source=values["source"])
 
 
+def entry_key(card: MethodCard, task: Task) -> str:
+    """Return what a file of an entry is called, without its suffix: the method, and the task as far as it is not usual.
+
+    Examples
+    --------
+    >>> card = MethodCard(method="U2D-B+CC")
+    >>> entry_key(card, Task(annotation="v1")), entry_key(card, Task(part="val", protocol="budget-5"))
+    ('u2d-b-cc-v1', 'u2d-b-cc-v2-val-budget-5')
+    """
+    usual = Task()
+    others = ("dataset", "part", "protocol")
+    unusual = [getattr(task, name) for name in others if getattr(task, name) != getattr(usual, name)]
+    return slug("-".join(map(slug, (card.method, task.annotation, *unusual))))
+
+
 def slug(text: str) -> str:
     """Return a text as part of a file name: lower-case letters, digits and dashes.
 
-    Where letters get lost, a few digits of a hash keep two names apart.
+    Where letters get lost, or what is beyond the 150th character, a few digits of a hash keep two names apart.
 
     Examples
     --------
@@ -329,8 +335,9 @@ def slug(text: str) -> str:
     '1-590dd39f'
     """
     plain_text = unicodedata.normalize("NFKD", text)
-    kept = re.sub(r"[^a-z0-9]+", "-", plain_text.lower()).strip("-")
-    lost = any(character.isalpha() and not character.isascii() for character in plain_text)
+    whole = re.sub(r"[^a-z0-9]+", "-", plain_text.lower()).strip("-")
+    kept = whole[:_LONGEST_SLUG].rstrip("-")
+    lost = kept != whole or any(character.isalpha() and not character.isascii() for character in plain_text)
     if not lost and kept:
         return kept
     return "-".join(filter(None, (kept, hashlib.sha256(text.encode()).hexdigest()[:8])))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from leaderboard.challenge import MITOEM
 from leaderboard.entry import slug
+from mitobench.errors import InvalidInputError
 from mitobench.render.words import metric_label
+from mitobench.report import schema
 
 if TYPE_CHECKING:
     from leaderboard.entry import Entry
@@ -31,6 +33,7 @@ Display = Literal["all", "rec", "bst"]
 
 _BUCKETS = ("small", "medium", "large", "all")
 _KEYS = {volume.name: volume.key for volume in MITOEM.volumes}
+_MOST_DECIMALS = 17
 _ALSO = ("precision", "recall", "accuracy", "f1", "pq")
 """Families that the platform shows beside the score, at the IoU threshold that is ranked by."""
 
@@ -67,6 +70,45 @@ class Column:
         return values | {"exclude_from_ranking": self.exclude_from_ranking}
 
 
+_SCORE_KEYS = {
+    "title": "score_title",
+    "path": "score_jsonpath",
+    "error_path": "score_error_jsonpath",
+    "order": "score_default_sort",
+}
+"""Field of `Column` -> what the platform's form calls it for the score."""
+
+
+def _choice(allowed: object) -> schema.Check:
+    def check(value: Any, where: str) -> None:  # noqa: ANN401
+        if value not in get_args(allowed):
+            raise TypeError(f"{where} is {value!r}, allowed: {', '.join(get_args(allowed))}")
+
+    return check
+
+
+def _flag(value: Any, where: str) -> None:  # noqa: ANN401
+    if not isinstance(value, bool):
+        raise TypeError(f"{where} is {value!r}, expected true or false")
+
+
+_ORDER = _choice(Order)
+_COLUMN = schema.record(
+    {"title": schema.text, "path": schema.text, "order": _ORDER},
+    {"error_path": schema.text, "exclude_from_ranking": _flag},
+)
+_SETTINGS = schema.record(
+    {
+        **dict.fromkeys(("score_title", "score_jsonpath", "score_error_jsonpath"), schema.text),
+        "score_default_sort": _ORDER,
+        "score_decimal_places": schema.whole,
+        "scoring_method_choice": _choice(ScoringMethod),
+        "result_display_choice": _choice(Display),
+        "extra_results_columns": schema.each(_COLUMN),
+    }
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class PhaseSettings:
     """How a phase of a challenge ranks its results.
@@ -84,6 +126,11 @@ class PhaseSettings:
         all columns that are not excluded.
     result_display
         ``all`` results, the most recent (``rec``) or the best (``bst``) of each user.
+
+    Raises
+    ------
+    InvalidInputError
+        There are more decimals than a number has, or a negative number of them.
     """
 
     score: Column
@@ -92,18 +139,45 @@ class PhaseSettings:
     scoring_method: ScoringMethod = "abs"
     result_display: Display = "bst"
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.decimals <= _MOST_DECIMALS:
+            raise InvalidInputError(
+                f"decimals of the settings are {self.decimals}; allowed: whole numbers from 0 to {_MOST_DECIMALS}"
+            )
+
     def to_dict(self) -> dict[str, Any]:
         """Return the fields of the platform's form, by its names."""
         return {
-            "score_title": self.score.title,
-            "score_jsonpath": self.score.path,
-            "score_error_jsonpath": self.score.error_path,
-            "score_default_sort": self.score.order,
+            **{key: getattr(self.score, field) for field, key in _SCORE_KEYS.items()},
             "score_decimal_places": self.decimals,
             "scoring_method_choice": self.scoring_method,
             "result_display_choice": self.result_display,
             "extra_results_columns": [column.to_dict() for column in self.extra],
         }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> PhaseSettings:
+        """Return the settings of a dictionary made by `to_dict`.
+
+        Raises
+        ------
+        InvalidInputError
+            A key is missing, or a value is not allowed.
+        """
+        try:
+            _SETTINGS(values, "settings")
+            return cls(
+                score=Column(**{field: values[key] for field, key in _SCORE_KEYS.items()}),
+                extra=tuple(Column(**column) for column in values["extra_results_columns"]),
+                decimals=values["score_decimal_places"],
+                scoring_method=values["scoring_method_choice"],
+                result_display=values["result_display_choice"],
+            )
+        except TypeError as error:
+            raise InvalidInputError(
+                f"not the settings of a phase ({error}); expected the fields of the platform's form, score_title and "
+                "so on"
+            ) from error
 
 
 def phase_settings(rank_by: str, volumes: tuple[str, ...] = tuple(_KEYS)) -> PhaseSettings:
@@ -170,9 +244,10 @@ def value_at(metrics: Mapping[str, Any], path: str) -> float | None:
         if not isinstance(found, Mapping) or key not in found:
             return None
         found = found[key]
-    if isinstance(found, bool) or not isinstance(found, int | float) or not math.isfinite(found):
+    if isinstance(found, bool) or not isinstance(found, int | float):
         return None
-    return found
+    # An integer may be too large for a float; JSON knows no limit.
+    return found if isinstance(found, int) or math.isfinite(found) else None
 
 
 def _key(volume: str) -> str:

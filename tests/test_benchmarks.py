@@ -90,3 +90,31 @@ def test_conversion(tmp_path):
     ]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["im", "sections.json"]
     assert bench("--keep", str(tmp_path), name="bench_convert").returncode == 0
+
+
+def test_pieces():
+    pytest.importorskip("cc3d", reason="connected-components-3d comes with the extra 'cable'")
+    assert rows(bench(name="bench_pieces")) == [
+        "plain h5py read",
+        "mitobench overlap_pass with itself",
+        "mitobench count_pieces",
+        "cc3d of the whole, numpy.unique",
+    ]
+
+
+def test_augmentation():
+    head, *lines = module("bench_augment", "--patch", "3,16,16", "--samples", "1", "--repeat", "1")
+    assert head == "recipe v2, crop 5x70x70, patch 3x16x16"
+    assert [line[:42].strip() for line in lines] == [
+        *("CutNoise", "CutBlur", "MotionBlur", "Misalignment", "MissingSection", "MissingParts", "Brightness"),
+        *("Elastic", "Rescale", "Rotate", "Flip"),
+        "smooth_instances",
+        "whole chain",
+        "samples per second per core",
+        "whole chain, outlines smoothed",
+        "samples per second per core",
+    ]
+
+
+def test_container():
+    assert rows(bench(name="bench_container")) == ["mitobench evaluate --intervals", "leaderboard.container exec"]
