@@ -212,21 +212,28 @@ def run(capsys, *arguments):
 
 def test_the_command_writes_an_entry_and_prints_the_scores(gt, submission, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    options = (submission, "--gt", gt, "--method", "U3D", "--shape", "8,96,96", "--protocol", "budget-5")
-    code, out, err = run(capsys, *options, "--resamples", "200")
-    assert (code, err) == (0, "")
-    assert out.splitlines()[-1] == "entry: u3d-v2-budget-5.json"
-    entry = Entry.from_json("u3d-v2-budget-5.json")
-    assert f"{entry.score:.4f}" in out
-    assert entry.report == direct_named(entry, intervals=Bootstrap(resamples=200))
-    assert entry.task == Task(protocol="budget-5")
-    assert run(capsys, *options) == (
+    unnamed = (submission, "--gt", gt, "--method", "U3D", "--shape", "8,96,96", "--protocol", "budget-5")
+    assert run(capsys, *unnamed) == (
         2,
         "",
-        "mitobench: error: u3d-v2-budget-5.json: it is there already; name another file with -o, or give --replace\n",
+        "mitobench: error: --shape says that these are not the volumes of MitoEM; name the data with --dataset\n",
+    )
+    options = (*unnamed, "--dataset", "phantom")
+    code, out, err = run(capsys, *options, "--resamples", "200")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[-1] == "entry: u3d-v2-phantom-budget-5.json"
+    entry = Entry.from_json("u3d-v2-phantom-budget-5.json")
+    assert f"{entry.score:.4f}" in out
+    assert entry.report == direct_named(entry, intervals=Bootstrap(resamples=200))
+    assert entry.task == Task(dataset="phantom", protocol="budget-5")
+    code, out, err = run(capsys, *options)
+    assert (code, out) == (2, "")
+    assert err == (
+        "mitobench: error: u3d-v2-phantom-budget-5.json: it is there already; name another file with -o, or give "
+        "--replace\n"
     )
     assert run(capsys, *options, "--replace", "--without-instances", "--no-intervals")[0] == 0
-    entry = Entry.from_json("u3d-v2-budget-5.json")
+    entry = Entry.from_json("u3d-v2-phantom-budget-5.json")
     assert entry.report.uncertainty is None
     assert all(volume.instances == {} for volume in entry.report.volumes)
 
@@ -244,7 +251,7 @@ def test_a_card_says_whose_result_it_is(gt, submission, tmp_path, capsys):
     card = tmp_path / "card.toml"
     card.write_text('method = "U3D"\nteam = "線"\n')
     output = tmp_path / "e.json"
-    options = (submission, "--gt", gt, "--shape", "8,96,96", "-o", output)
+    options = (submission, "--gt", gt, "--dataset", "phantom", "--shape", "8,96,96", "-o", output)
     assert run(capsys, *options, "--card", card, "--no-intervals")[0] == 0
     assert json.loads(output.read_text())["card"]["team"] == "線"
     assert run(capsys, *options) == (
@@ -258,7 +265,7 @@ def test_the_command_refuses_a_bad_submission_and_leaves_nothing(gt, tmp_path, c
     submission = make_submission(tmp_path / "sub")
     (submission / RAT).unlink()
     output = tmp_path / "e.json"
-    options = ("--gt", gt, "--shape", "8,96,96", "--method", "A", "-o", output)
+    options = ("--gt", gt, "--dataset", "phantom", "--shape", "8,96,96", "--method", "A", "-o", output)
     assert run(capsys, submission, *options) == (
         2,
         "",

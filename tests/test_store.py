@@ -113,6 +113,7 @@ def _spoil(folder, how):
 
 STRAY = "is no entry; in a folder of entries there are only RULE/METHOD.json, as `mitobench leaderboard add` names it"
 MOVED = "holds U2D (MitoEM test, annotation v2), which belongs into DIR/mitoem-2020/u2d-v2.json; move it there"
+UNNAMED = "MitoEM-H has sections of 128 x 128 voxels, and MitoEM of 4096 x 4096; name the data with --dataset"
 REPORT = "expected the JSON that `mitobench evaluate --json` writes"
 EXPECTED = "expected an entry of `mitobench leaderboard score`"
 
@@ -347,12 +348,15 @@ def test_the_command_makes_an_entry_of_a_report_and_a_card(tmp_path):
     report(0.7).to_json(tmp_path / "r.json")
     (tmp_path / "card.toml").write_text('method = "Mine"\nteam = "Blue"\n')
     command = ["leaderboard", "add", str(tmp_path / "r.json"), "--entries", str(tmp_path / "new")]
-    assert main([*command, "--card", str(tmp_path / "card.toml"), "--part", "val", "--created", "2026-11-23"]) == 0
+    assert main([*command, "--card", str(tmp_path / "card.toml"), "--dataset", "EPFL", "--created", "2026-11-23"]) == 0
     (entry,) = load_entries(tmp_path / "new")
     assert (entry.card.method, entry.card.team, entry.created) == ("Mine", "Blue", "2026-11-23")
-    assert (entry.task, entry.result, entry.files) == (Task(part="val"), report(0.7), ())
-    assert main([*command, "--method", "Other"]) == 0
-    assert load_entries(tmp_path / "new")[1].task == Task()
+    assert (entry.task, entry.result, entry.files) == (Task(dataset="EPFL"), report(0.7), ())
+    # Nobody says that these are other data, and their sections are as large as those of MitoEM.
+    volumes = tuple(replace(volume, shape=(100, 4096, 4096)) for volume in report(0.7).volumes)
+    replace(report(0.7), volumes=volumes).to_json(tmp_path / "r.json")
+    assert main([*command, "--method", "Other", "--part", "val"]) == 0
+    assert load_entries(tmp_path / "new")[1].task == Task(part="val")
 
 
 @pytest.mark.parametrize(
@@ -360,6 +364,11 @@ def test_the_command_makes_an_entry_of_a_report_and_a_card(tmp_path):
     [
         ("r.json", [], "DIR/r.json: is a report, which does not say whose it is; give --card FILE or --method NAME"),
         ("e.json", ["--method", "x"], "DIR/e.json: is an entry, which says so itself; leave out --method"),
+        (
+            "r.json",
+            ["--method", "x", "--part", "val"],
+            f"DIR/r.json: {UNNAMED}",
+        ),
         ("e.json", ["--part", "val"], "DIR/e.json: is an entry, which says so itself; leave out --part"),
         ("no.json", [], "DIR/no.json: cannot be read (No such file or directory); check the path"),
         ("c.json", ["--method", "x"], f"DIR/c.json: not a mitobench report (key 'rule' is missing); {REPORT}"),

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from leaderboard.entry import Entry
+    from mitobench.report import Report
 
 __all__ = ["add_parser", "run"]
 
@@ -89,4 +90,21 @@ def _of_report(values: Mapping[str, Any], args: argparse.Namespace) -> Entry:
     report, card = Report.from_dict(values), card_of(args)
     if card is None:
         raise InvalidInputError("is a report, which does not say whose it is; give --card FILE or --method NAME")
-    return Entry(card=card, task=task_of(args), result=report, created=args.created or "")
+    entry = Entry(card=card, task=task_of(args), result=report, created=args.created or "")
+    if args.dataset is None:
+        _check_sections(report)
+    return entry
+
+
+def _check_sections(report: Report) -> None:
+    """Refuse to call other data MitoEM because nobody said what they are."""
+    from leaderboard.challenge import MITOEM
+
+    height, width = MITOEM.shape[1:]
+    for volume in report.volumes:
+        if volume.shape[1:] != (height, width):
+            found = " x ".join(map(str, volume.shape[1:]))
+            raise InvalidInputError(
+                f"{volume.name} has sections of {found} voxels, and MitoEM of {height} x {width}; name the data with "
+                "--dataset"
+            )

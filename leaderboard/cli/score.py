@@ -84,6 +84,8 @@ def run(args: argparse.Namespace) -> int:
     card, task = card_of(args), task_of(args)
     if card is None:
         raise InvalidInputError("nothing says whose result this is; give --card FILE or --method NAME")
+    if args.shape is not None and args.dataset is None:
+        raise InvalidInputError("--shape says that these are not the volumes of MitoEM; name the data with --dataset")
     output = _output(args, card, task)
     from leaderboard.score import score_submission
     from mitobench.render import print_report
