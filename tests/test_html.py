@@ -369,7 +369,7 @@ def test_ten_thousand_instances_and_18_pictures_are_below_5_mb(report, pictures)
 def test_without_jinja_the_message_says_what_to_install(report, monkeypatch):
     monkeypatch.setitem(sys.modules, "jinja2", None)
     html._environment.cache_clear()
-    message = "an HTML report needs the jinja2 library, which is not installed; run pip install 'mitobench[report]'"
+    message = "HTML pages need the jinja2 library, which is not installed; run pip install 'mitobench[report]'"
     with pytest.raises(MissingExtraError, match=f"^{re.escape(message)}$"):
         to_html(report)
     html._environment.cache_clear()

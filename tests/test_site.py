@@ -327,7 +327,7 @@ def test_long_names_of_rules_and_tasks_make_short_names_of_files():
 def test_pages_need_jinja_and_say_so(monkeypatch):
     monkeypatch.setitem(sys.modules, "jinja2", None)
     _pages._environment.cache_clear()
-    message = "an HTML report needs the jinja2 library, which is not installed; run pip install 'mitobench[report]'"
+    message = "HTML pages need the jinja2 library, which is not installed; run pip install 'mitobench[report]'"
     with pytest.raises(MissingExtraError, match=f"^{re.escape(message)}$"):
         build_site([])
 

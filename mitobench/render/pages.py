@@ -37,7 +37,7 @@ def new_environment(package: str) -> Environment:
         import jinja2
     except ImportError as error:
         raise MissingExtraError(
-            "an HTML report needs the jinja2 library, which is not installed; run pip install 'mitobench[report]'"
+            "HTML pages need the jinja2 library, which is not installed; run pip install 'mitobench[report]'"
         ) from error
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader(package),
