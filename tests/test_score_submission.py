@@ -254,11 +254,18 @@ def test_a_card_says_whose_result_it_is(gt, submission, tmp_path, capsys):
     options = (submission, "--gt", gt, "--dataset", "phantom", "--shape", "8,96,96", "-o", output)
     assert run(capsys, *options, "--card", card, "--no-intervals")[0] == 0
     assert json.loads(output.read_text())["card"]["team"] == "線"
-    assert run(capsys, *options) == (
-        2,
-        "",
-        "mitobench: error: nothing says whose result this is; give --card FILE or --method NAME\n",
+
+
+def test_without_a_card_the_method_is_called_as_the_file(gt, submission, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    name = submission.stem
+    code, out, err = run(capsys, submission, "--gt", gt, "--dataset", "phantom", "--shape", "8,96,96", "--no-intervals")
+    assert (code, out.splitlines()[-1]) == (0, f"entry: {name}-v2-phantom.json")
+    assert err == (
+        f"mitobench: warning: the entry calls the method {name!r}, as the file; say whose it is with --card FILE or "
+        "--method NAME\n"
     )
+    assert Entry.from_json(f"{name}-v2-phantom.json").card == MethodCard(method=name)
 
 
 def test_the_command_refuses_a_bad_submission_and_leaves_nothing(gt, tmp_path, capsys):

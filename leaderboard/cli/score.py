@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leaderboard.cli._options import add_card, add_task, card_of, task_of
 from leaderboard.cli._shape import add_shape, challenge_of
 from mitobench.cli.common import add_limits, progress_bar
 from mitobench.cli.options import add_bootstrap, add_rule, bootstrap_of, rule_of
-from mitobench.errors import InvalidInputError, UnusableFileError
+from mitobench.errors import InputWarning, InvalidInputError, UnusableFileError
 from mitobench.files import check_output_folder
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from leaderboard.card import MethodCard
     from leaderboard.entry import Task
 
@@ -81,9 +81,7 @@ def _add_outputs(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Score, write the entry and print the scores."""
-    card, task = card_of(args), task_of(args)
-    if card is None:
-        raise InvalidInputError("nothing says whose result this is; give --card FILE or --method NAME")
+    card, task = card_of(args) or _card_of_file(args.submission), task_of(args)
     if args.shape is not None and args.dataset is None:
         raise InvalidInputError("--shape says that these are not the volumes of MitoEM; name the data with --dataset")
     output = _output(args, card, task)
@@ -112,6 +110,16 @@ def run(args: argparse.Namespace) -> int:
         print_report(entry.report)
     print(f"entry: {output}")
     return 0
+
+
+def _card_of_file(submission: str) -> MethodCard:
+    """Return a card that names the method as the file, and say so."""
+    from leaderboard.card import MethodCard
+
+    card = MethodCard(method=Path(submission).resolve().stem)
+    text = f"the entry calls the method {card.method!r}, as the file; say whose it is with --card FILE or --method NAME"
+    warnings.warn(text, InputWarning, stacklevel=2)
+    return card
 
 
 def _output(args: argparse.Namespace, card: MethodCard, task: Task) -> Path:

@@ -1,4 +1,4 @@
-"""``python -m leaderboard.container exec|invoke``: the program of the evaluation image."""
+"""``python -m leaderboard.container [exec|invoke]``: the program of the evaluation image."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ _DEFAULTS = Paths()
 
 def main() -> int:
     """Evaluate once, serve evaluations, or prepare for them. Return 0, or 1 where the last line on stderr says why."""
-    args = _parser().parse_args()
+    arguments = sys.argv[1:]
+    # Options without a mode in front are those of a single run.
+    is_named = bool(arguments) and (not arguments[0].startswith("-") or arguments[0] in {"-h", "--help"})
+    args = _parser().parse_args(arguments if is_named else ["exec", *arguments])
     if args.mode == "warm-up":
         from leaderboard.container.warm_up import warm_up
 
@@ -61,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     from leaderboard.container.server import PORT
 
     helps = {
-        "exec": "evaluate once",
+        "exec": "evaluate once (default)",
         "invoke": "evaluate whenever the platform asks for it over HTTP",
         "evaluate": "what exec and invoke run as a process of its own",
     }
