@@ -16,6 +16,7 @@ from mitobench.types import Box
 from mitobench.volumes import open_image, open_labels
 from mitobench.volumes._datasets import choose_dataset, split_source
 from mitobench.volumes.blocks import GRIDLESS
+from mitobench.volumes.reader import ThreadReaders
 
 
 def test_native_memory_is_not_copied():
@@ -279,3 +280,27 @@ def test_dask_arrays_are_read_by_their_chunks():
     volume = open_labels(dask.array.from_array(array, chunks=(2, 5, 4)))
     assert (volume.shape, volume.dtype, volume.chunks) == ((4, 5, 6), np.uint16, (2, 5, 4))
     assert (volume.read(Box((1, 2, 3), (4, 5, 6))) == array[1:, 2:, 3:]).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "is_fast"),
+    [
+        ({"chunks": (1, 3, 4, 5), "compression": "gzip", "shuffle": True}, True),
+        ({"chunks": (1, 2, 8, 11)}, True),
+        ({}, True),
+        ({"chunks": (2, 3, 4, 5), "compression": "gzip"}, False),
+    ],
+)
+def test_channels_are_read_where_they_lie(tmp_path, options, is_fast):
+    array = np.random.default_rng(2).integers(0, 255, (3, 7, 10, 11), np.uint8)
+    with h5py.File(tmp_path / "c.h5", "w") as file:
+        file.create_dataset("main", data=array, **options)
+    channels = open_image(tmp_path / "c.h5")
+    for channel, expected in zip(channels, array, strict=True):
+        assert (channel.raw is not None) == is_fast
+        readers = ThreadReaders(channel)
+        whole = Box((0, 0, 0), channel.shape)
+        assert np.array_equal(readers.read(whole), expected)
+        assert np.array_equal(readers.read(Box((2, 3, 4), (5, 8, 9))), expected[2:5, 3:8, 4:9])
+        readers.close()
+    channels[0].close()

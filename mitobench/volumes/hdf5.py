@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -182,7 +183,9 @@ def _raw_chunks(volume: Hdf5Volume) -> RawChunks | None:
     # A file open for writing may hold newer chunks in memory than on disk.
     in_file = dataset.file.driver == "sec2" or volume.window is not None
     on_disk = dataset.file.mode == "r" and in_file and not dataset.is_virtual
-    plain = dataset.dtype.isnative and dataset.external is None and volume.channel is None
+    # A chunk of several channels would have to be inflated for each of them.
+    of_one_channel = volume.channel is None or dataset.chunks is None or dataset.chunks[0] == 1
+    plain = dataset.dtype.isnative and dataset.external is None and of_one_channel
     if filters is None or not on_disk or not plain:
         return None
     chunks = _chunks_in_file(volume, filters)
@@ -193,10 +196,14 @@ def _chunks_in_file(volume: Hdf5Volume, filters: tuple[str, ...]) -> RawChunks |
     dataset = volume.dataset
     path = dataset.file.filename
     if dataset.chunks is not None:
-        return RawChunks(path, filters, _chunk_locations(dataset), dataset.fillvalue.item(), padded=True)
+        locations = _chunk_locations(dataset, volume.channel)
+        return RawChunks(path, filters, locations, dataset.fillvalue.item(), padded=True)
     # Without a place in the file, nothing was written yet or the voxels lie inside the header.
     start = dataset.id.get_offset()
-    return None if start is None else rows_from(path, start, volume.shape, volume.dtype.itemsize)
+    if start is None:
+        return None
+    before = (volume.channel or 0) * math.prod(volume.shape) * volume.dtype.itemsize
+    return rows_from(path, start + before, volume.shape, volume.dtype.itemsize)
 
 
 def _moved(chunks: RawChunks, window: FileWindow, name: str) -> RawChunks:
@@ -216,13 +223,15 @@ def _known_filters(dataset: h5py.Dataset) -> tuple[str, ...] | None:
     return tuple(_FILTERS[code] for code in codes)
 
 
-def _chunk_locations(dataset: h5py.Dataset) -> dict[Shape, tuple[int, int, int]]:
-    cz, cy, cx = dataset.chunks
+def _chunk_locations(dataset: h5py.Dataset, channel: int | None) -> dict[Shape, tuple[int, int, int]]:
+    """Return where the chunks are, of a dataset of channels those of one."""
+    cz, cy, cx = dataset.chunks[-3:]
     locations: dict[Shape, tuple[int, int, int]] = {}
 
     def note(info: Any) -> None:  # noqa: ANN401 - h5py's StoreInfo has no type
-        z, y, x = info.chunk_offset
-        locations[z // cz, y // cy, x // cx] = info.byte_offset, info.size, info.filter_mask
+        *first, z, y, x = info.chunk_offset
+        if not first or first[0] == channel:
+            locations[z // cz, y // cy, x // cx] = info.byte_offset, info.size, info.filter_mask
 
     dataset.id.chunk_iter(note)
     return locations
