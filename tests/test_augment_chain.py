@@ -69,7 +69,7 @@ def test_the_probabilities_are_those_of_the_published_configurations():
         "CutBlur": [0, 0, 0.5, 0.5, 0.5],
         "CutNoise": [0, 0, 0, 0.75, 0.75],
     }
-    assert AUGMENTATIONS.keys() == {"none", *columns}
+    assert AUGMENTATIONS.keys() == {"none", "u2d", *columns}
     for k, column in enumerate(columns):
         steps = {type(step.transform).__name__: step.probability for step in AUGMENTATIONS[column]}
         assert steps == {name: row[k] for name, row in table.items() if row[k]}

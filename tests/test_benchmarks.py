@@ -116,5 +116,30 @@ def test_augmentation():
     ]
 
 
+def test_prediction():
+    pytest.importorskip("torch")
+    head, *lines = module("bench_predict", "--shape", "2,16,24", "--patch", "2,8,8", "--filters", "2,3", "--batch", "2")
+    assert head == "volume 2x16x24, 15 windows, 1 tiles, 0.0% of the windows twice"
+    assert [line[:42].strip() for line in lines] == [
+        "bare network",
+        "network within the prediction",
+        "whole prediction",
+        "overhead over the bare network",
+        "overhead over the network within",
+        "voxels per second",
+        "growth of the peak memory",
+    ]
+
+
 def test_container():
     assert rows(bench(name="bench_container")) == ["mitobench evaluate --intervals", "leaderboard.container exec"]
+
+
+def test_decoding():
+    pytest.importorskip("cc3d", reason="connected-components-3d comes with the extra 'baselines'")
+    pytest.importorskip("skimage")
+    assert rows(bench("--sections", "8", name="bench_decode")) == [
+        "plain h5py read",
+        "mitobench decode",
+        "scikit-image, whole volume, 8 sections",
+    ]

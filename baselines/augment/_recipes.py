@@ -32,6 +32,12 @@ _V2 = (
 
 AUGMENTATIONS: Mapping[str, tuple[Step, ...]] = {
     "none": (),
+    "u2d": (
+        Step(Brightness(), 0.5),
+        Step(Elastic(alpha=12.0), 0.5),
+        Step(Rotate(angles="any"), 0.5),
+        Step(Flip()),
+    ),
     "v1-paper": (
         Step(MissingParts(), 0.9),
         Step(Brightness(), 0.75),
@@ -71,7 +77,8 @@ AUGMENTATIONS: Mapping[str, tuple[Step, ...]] = {
 }
 """Name -> steps in the order in which they are done.
 
-``v1-paper``: what the paper of the benchmark names. ``v1-code``: what the code of that time did by default.
-``v1-7089000``: the first public configuration. ``v2``: the configuration dated at the result of 0.810 (b3dd590).
+``u2d``: what the public template of U2D-B names, with strengths of our own. ``v1-paper``: what the paper of the
+benchmark names. ``v1-code``: what the code of that time did by default. ``v1-7089000``: the first public configuration.
+``v2``: the configuration dated at the result of 0.810 (b3dd590).
 ``pytc2021``: the public one with the cosine schedule (e7383b8).
 """

@@ -1,0 +1,160 @@
+"""A network on its device: windows of an image in, probabilities out."""
+
+from __future__ import annotations
+
+import copy
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import torch
+
+from mitobench.errors import InvalidInputError, MemoryLimitError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torch import Tensor, nn
+
+    from baselines.networks import Network
+    from baselines.predict._window import Window
+    from mitobench.types import AnyArray
+
+__all__ = ["Model", "choose_device", "threads"]
+
+_DEVICES = ("auto", "cpu", "cuda")
+
+
+def choose_device(device: str) -> torch.device:
+    """Return the device of a name; ``auto`` is the GPU where there is one.
+
+    Raises
+    ------
+    InvalidInputError
+        There is none of this name.
+    """
+    kind = device.partition(":")[0]
+    if kind not in _DEVICES:
+        raise InvalidInputError(f"device is {device!r}; allowed: {', '.join(_DEVICES)}")
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise InvalidInputError("device is 'cuda', but no GPU can be used here; choose 'cpu' or 'auto'")
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(device)
+
+
+@contextmanager
+def threads(workers: int | None) -> Iterator[None]:
+    """Let PyTorch compute in so many threads of the CPU; None changes nothing."""
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(workers or before)
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+class Model:
+    """A copy of a network, ready to predict; on a GPU in half precision, channels last.
+
+    Parameters
+    ----------
+    network
+        Not changed.
+    window
+        Mirror images to average, and what values the network sees.
+    device
+        Where it computes.
+    """
+
+    def __init__(self, network: Network, window: Window, device: torch.device) -> None:
+        self.device = device
+        self._window = window
+        self._network: nn.Module = copy.deepcopy(network).eval().to(device)
+        self._layout = torch.contiguous_format
+        if device.type == "cuda":
+            self._layout = torch.channels_last_3d
+            # A network of sections has weights of four axes, which know no channels_last_3d.
+            flat = all(weight.dim() < 5 for weight in self._network.parameters())
+            layout = torch.channels_last if flat else torch.channels_last_3d
+            self._network.to(memory_format=layout)  # type: ignore[call-overload]
+        self.channels = network.config.out_channels
+        self._clock = _Clock(device)
+
+    @property
+    def seconds(self) -> float:
+        """What the network alone took until now, without the work around it."""
+        return self._clock.seconds
+
+    def __call__(self, windows: AnyArray) -> Tensor:
+        """Return probabilities of windows, float32 (window, channel, z, y, x), averaged over mirror images.
+
+        Raises
+        ------
+        MemoryLimitError
+            The batch does not fit in the memory of the GPU.
+        """
+        try:
+            return self._mean(self._seen(windows))
+        except torch.cuda.OutOfMemoryError as error:
+            raise MemoryLimitError(
+                f"a batch of {len(windows)} windows of {self._window.patch} does not fit in the memory of "
+                f"{self.device}; predict with a smaller batch"
+            ) from error
+
+    def _seen(self, windows: AnyArray) -> Tensor:
+        """Return windows as the network wants them; bytes are moved as bytes."""
+        image = torch.from_numpy(windows).to(self.device)
+        image = image.float() / 255 if image.dtype == torch.uint8 else image
+        return (image - 0.5) / 0.5 if self._window.intensity == "centred" else image
+
+    def _mean(self, image: Tensor) -> Tensor:
+        mean = self._probabilities(image)
+        for axes in self._window.flips_of_axes:
+            mean += self._probabilities(image.flip(axes)).flip(axes)
+        return mean.div_(1 + len(self._window.flips_of_axes))
+
+    def _probabilities(self, image: Tensor) -> Tensor:
+        return self._logits(image).float().sigmoid_()
+
+    def _logits(self, image: Tensor) -> Tensor:
+        image = image.to(memory_format=self._layout)
+        with self._clock, torch.autocast(self.device.type, torch.float16, enabled=self.device.type == "cuda"):
+            logits: Tensor = self._network(image)
+        return logits
+
+
+class _Clock:
+    """Adds up what happens inside of it, without waiting for the GPU."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._cuda = device.type == "cuda"
+        self._waiting: list[tuple[torch.cuda.Event, torch.cuda.Event]] = []
+        self._sum = 0.0
+        self._start = 0.0
+
+    @property
+    def seconds(self) -> float:
+        while self._waiting:
+            start, stop = self._waiting.pop()
+            stop.synchronize()
+            self._sum += start.elapsed_time(stop) / 1000
+        return self._sum
+
+    def __enter__(self) -> None:
+        if self._cuda:
+            self._waiting.append((_event(), _event()))
+            self._waiting[-1][0].record()
+        else:
+            self._start = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        if self._cuda:
+            self._waiting[-1][1].record()
+        else:
+            self._sum += time.perf_counter() - self._start
+
+
+def _event() -> torch.cuda.Event:
+    event: torch.cuda.Event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+    return event
