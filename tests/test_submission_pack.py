@@ -239,7 +239,8 @@ def test_a_full_disk_is_one_line_and_nothing_is_left(tmp_path, limit, name):
     command = [sys.executable, "-c", FULL, str(limit)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     last = done.stderr.splitlines()[-1]
-    assert last.startswith("mitobench: error: cannot write out/")
+    # From Python 3.12 on a temporary folder is named by its whole path.
+    assert last.replace(f"{tmp_path}/", "").startswith("mitobench: error: cannot write out/")
     assert last.endswith(f"{name}: File too large; free space or name another folder")
     assert done.returncode == 2
     assert not list((tmp_path / "out").iterdir())
