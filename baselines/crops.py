@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from baselines.augment import worker_generator
+from baselines.mirror import read_mirrored
 from baselines.targets import difference_contour, mask, separate_touching, touching_contour, window_contour
 from mitobench.dataset import open_dataset
 from mitobench.errors import InputWarning, InvalidInputError
@@ -288,7 +289,7 @@ class CropReader:
     def _read(self, volume: int, kind: Kind, box: Box) -> AnyArray:
         if (volume, kind) not in self._opened:
             self._opened[volume, kind] = _openers(self.volumes[volume])[kind]()
-        return _mirrored(self._opened[volume, kind], box)
+        return read_mirrored(self._opened[volume, kind], box)
 
     def close(self) -> None:
         """Close what is open."""
@@ -337,19 +338,3 @@ def _small_ids(labels: AnyArray) -> AnyArray:
         return labels.astype(np.int32)
     ids, compact = np.unique(labels, return_inverse=True)
     return (compact.reshape(labels.shape) + int(ids[0] != 0)).astype(np.int32)
-
-
-def _mirrored(volume: Volume, box: Box) -> AnyArray:
-    """Read a box that may reach outside, where the volume is mirrored; the outermost voxel is not repeated."""
-    places = [_places(start, stop, n) for start, stop, n in zip(*box, volume.shape, strict=True)]
-    (z0, z1), (y0, y1), (x0, x1) = ((int(at.min()), int(at.max()) + 1) for at in places)
-    inside = Box((z0, y0, x0), (z1, y1, x1))
-    voxels = volume.read(inside)
-    return voxels if inside == box else voxels[np.ix_(*(at - lo for at, lo in zip(places, inside.start, strict=True)))]
-
-
-def _places(start: int, stop: int, size: int) -> NDArray[np.intp]:
-    """Return which voxel of an axis stands at each place of a range that may reach outside."""
-    period = max(1, 2 * (size - 1))
-    places = np.arange(start, stop) % period
-    return np.minimum(places, period - places)

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from baselines.mirror import read_mirrored
 from mitobench.errors import InputWarning, InvalidInputError
 from mitobench.types import Box
 from mitobench.volumes import open_image
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from numpy.typing import NDArray
 
     from baselines.predict._window import Window
     from mitobench.types import AnyArray, Shape, Volume
@@ -57,18 +56,8 @@ class Image:
         return np.dtype(np.uint8 if self.channels[0].dtype == np.uint8 else np.float32)
 
     def read(self, box: Box) -> AnyArray:
-        """Return the voxels of a box that may reach outside, where the image is mirrored: (channel, z, y, x).
-
-        The outermost voxel is not repeated, unless it is the only one of its axis.
-        """
-        places = [_mirrored(lo, hi, n) for lo, hi, n in zip(*box, self.shape, strict=True)]
-        (z0, z1), (y0, y1), (x0, x1) = ((int(at.min()), int(at.max()) + 1) for at in places)
-        inside = Box((z0, y0, x0), (z1, y1, x1))
-        index = np.ix_(*(at - lo for at, lo in zip(places, inside.start, strict=True)))
-        read = (channel.read(inside) for channel in self.channels)
-        if inside == box:
-            return np.stack([part.astype(self.dtype, copy=False) for part in read])
-        return np.stack([part[index].astype(self.dtype, copy=False) for part in read])
+        """Return the voxels of a box that may reach outside, where the image is mirrored: (channel, z, y, x)."""
+        return np.stack([read_mirrored(channel, box).astype(self.dtype, copy=False) for channel in self.channels])
 
     def scan(self) -> str:
         """Return a hash of all voxels, and check each of them on the way.
@@ -134,19 +123,6 @@ def _warn_of_a_small_one(image: Image, window: Window) -> None:
             InputWarning,
             stacklevel=7,
         )
-
-
-def _mirrored(start: int, stop: int, size: int) -> NDArray[np.intp]:
-    """Return which voxel of an axis stands at each place of a range that may reach outside.
-
-    Examples
-    --------
-    >>> _mirrored(-2, 5, 3).tolist(), _mirrored(-1, 2, 1).tolist()
-    ([2, 1, 0, 1, 2, 1, 0], [0, 0, 0])
-    """
-    period = max(1, 2 * (size - 1))
-    place = np.abs(np.arange(start, stop)) % period
-    return np.minimum(place, period - place) if size > 1 else np.zeros_like(place)
 
 
 def _slabs(volume: Volume) -> Iterator[Box]:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import re
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -14,9 +11,9 @@ import h5py
 import imagecodecs
 import numpy as np
 
-from mitobench.errors import MitobenchError
 from mitobench.files import replacing
 from mitobench.types import Box
+from mitobench.volumes import plain_errors
 from mitobench.workers import default_workers
 
 if TYPE_CHECKING:
@@ -57,7 +54,7 @@ def write_channels(
         The file cannot be written.
     """
     depth, height, width = (min(edge, n) for edge, n in zip(_CHUNK, shape, strict=True))
-    with replacing(path) as part, _plain_errors(), h5py.File(part, "w") as file:
+    with replacing(path) as part, plain_errors(), h5py.File(part, "w") as file:
         target = file.create_dataset(
             "main",
             (channels, *shape),
@@ -93,15 +90,3 @@ def _packed(row: AnyArray, chunk: Shape) -> list[bytes]:
 def _store(target: h5py.Dataset, channel: int, box: Box, packed: Future[list[bytes]]) -> None:
     for k, content in enumerate(packed.result()):
         target.id.write_direct_chunk((channel, box.start[0], box.start[1], k * target.chunks[3]), content)
-
-
-@contextmanager
-def _plain_errors() -> Iterator[None]:
-    """Find the error of the disk in those of HDF5: in the middle of a long text, or raised on closing as none of it."""
-    try:
-        yield
-    except (OSError, RuntimeError) as error:
-        found = re.search(r"errno = (\d+)", str(error))
-        if found is None or isinstance(error, MitobenchError):
-            raise
-        raise OSError(int(found[1]), os.strerror(int(found[1]))) from error

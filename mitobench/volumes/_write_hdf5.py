@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from mitobench.types import AnyArray, PathOrStr, Progress, Shape
 
-__all__ = ["write_hdf5"]
+__all__ = ["plain_errors", "write_hdf5"]
 
 _SLAB_BYTES = 64 * 2**20
 
@@ -73,7 +73,7 @@ def write_hdf5(
     import h5py
 
     storage = _storage(shape, chunks, compression, compression_level)
-    with replacing(path) as part, _plain_errors(), h5py.File(part, "w") as file:
+    with replacing(path) as part, plain_errors(), h5py.File(part, "w") as file:
         target = file.create_dataset(dataset, shape, dtype, **storage)
         slabs = _slabs(target, sections)
         for done in _deflated(target, slabs) if compression == "gzip" else _plain(target, slabs):
@@ -82,7 +82,7 @@ def write_hdf5(
 
 
 @contextmanager
-def _plain_errors() -> Iterator[None]:
+def plain_errors() -> Iterator[None]:
     """Find the error of the disk in those of HDF5: in the middle of a long text, or raised on closing as none of it."""
     try:
         yield
