@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from baselines._changes import changed_text
 from baselines._fields import check_keys, convert, read_one_of, read_table
 from baselines.augment import AUGMENTATIONS, Augmentation
 from baselines.decode import METHODS, MarkerWatershed, Method
@@ -19,7 +20,7 @@ from mitobench.errors import InvalidInputError, UnknownNameError, UnusableFileEr
 from mitobench.types import Shape  # noqa: TC001
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from baselines.predict import Window
     from mitobench.types import PathOrStr
@@ -251,8 +252,16 @@ def list_recipes() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in _FOLDER.glob("*.toml")))
 
 
-def recipe_text(name_or_path: PathOrStr) -> str:
+def recipe_text(name_or_path: PathOrStr, changes: Sequence[str] = ()) -> str:
     """Return the TOML of a recipe, with its comments.
+
+    Parameters
+    ----------
+    name_or_path
+        Name of a recipe, or a TOML file.
+    changes
+        ``key=value`` or ``table.key=value``: values to put in the place of those of the recipe. Its name is then
+        followed by ``, changed``.
 
     Raises
     ------
@@ -261,21 +270,25 @@ def recipe_text(name_or_path: PathOrStr) -> str:
     UnusableFileError
         The file cannot be read.
     InvalidInputError
-        It is too large, or no text.
+        It is too large, or no TOML; or there is no such value to change.
     """
     path = _path(name_or_path)
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise InvalidInputError(f"{path}: larger than {_MOST_BYTES:,} bytes; expected a recipe")
-        return path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8")
+        tomllib.loads(text)
+        return changed_text(text, changes, str(path))
     except OSError as error:
         raise UnusableFileError(f"{path}: cannot be read ({error.strerror}); check the path") from error
     except UnicodeDecodeError as error:
         raise InvalidInputError(f"{path}: no text; expected a recipe in TOML") from error
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise InvalidInputError(f"{path}: not TOML ({error}); copy a recipe and change that") from error
 
 
-def load_recipe(name_or_path: PathOrStr) -> Recipe:
-    """Return a recipe by its name, or from a TOML file.
+def load_recipe(name_or_path: PathOrStr, changes: Sequence[str] = ()) -> Recipe:
+    """Return a recipe by its name, or from a TOML file, with values changed as `recipe_text` does.
 
     Raises
     ------
@@ -289,12 +302,7 @@ def load_recipe(name_or_path: PathOrStr) -> Recipe:
     >>> load_recipe("u3d-bc-v2").chain.crop
     (34, 370, 370)
     """
-    where = str(_path(name_or_path))
-    try:
-        table = tomllib.loads(recipe_text(name_or_path))
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise InvalidInputError(f"{where}: not TOML ({error}); copy a recipe and change that") from error
-    return _recipe(table, where)
+    return _recipe(tomllib.loads(recipe_text(name_or_path, changes)), str(_path(name_or_path)))
 
 
 def _path(name_or_path: PathOrStr) -> Path:

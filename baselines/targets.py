@@ -124,16 +124,17 @@ def smooth_instances(labels: AnyArray, kind: Smoothing) -> AnyArray:
 
 
 def _smoothed_once(labels: AnyArray, kind: Smoothing) -> AnyArray:
+    import pandas as pd
     from scipy import ndimage
 
-    ids, compact = np.unique(labels, return_inverse=True)
-    compact = compact.reshape(labels.shape)
-    if ids[0] != 0:
-        ids, compact = np.insert(ids, 0, 0), compact + 1
+    codes, ids = pd.factorize(labels.ravel(), sort=True)
+    boxes = ndimage.find_objects(codes.reshape(labels.shape) + 1)
     smoothed = np.zeros_like(labels)
-    for position, box in enumerate(ndimage.find_objects(compact), start=1):
+    for label, box in zip(ids, boxes, strict=True):
+        if label == 0:
+            continue
         around = (box[0], *(slice(max(0, part.start - _MARGIN), part.stop + _MARGIN) for part in box[1:]))
-        smoothed[around][_smooth_shape(compact[around] == position, kind)] = ids[position]
+        smoothed[around][_smooth_shape(labels[around] == label, kind)] = label
     return smoothed
 
 

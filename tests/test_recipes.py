@@ -180,6 +180,41 @@ def test_what_is_no_recipe(tmp_path):
         load_recipe(tmp_path / "binary.toml")
 
 
+def test_values_are_changed_and_comments_stay():
+    changes = ["batch=4", "network.filters=[4, 8]", "intensity=centred", "loss.mask.dice = 0.5"]
+    old, new = (recipe_text("u3d-bc-small", given).splitlines() for given in ((), changes))
+    assert [line for line, before in zip(new, old, strict=True) if line != before] == [
+        'name = "u3d-bc-small, changed" # changed for this run',
+        'intensity = "centred" # changed for this run',
+        "batch = 4 # changed for this run",
+        "filters = [4, 8] # changed for this run",
+        "dice = 0.5 # changed for this run",
+    ]
+    recipe = load_recipe("u3d-bc-small", changes)
+    assert (recipe.batch, recipe.config.filters, recipe.intensity, recipe.losses[0].dice) == (4, (4, 8), "centred", 0.5)
+    assert load_recipe("u3d-bc-small", ["name=mine"]).name == "mine"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("batch", "'batch' changes nothing in a recipe; expected key=value, such as batch=2"),
+        ("batch=", "'batch=' changes nothing in a recipe; expected key=value, such as batch=2"),
+        ("bath=3", ": no key 'bath' to change, did you mean 'batch'?; the keys are name, description, patch, "),
+        ("netwrok.filters=[3]", ": no table 'netwrok' to change, did you mean 'network'?; the tables are network, "),
+        ("network.filter=[3]", ": no key 'filter' to change, did you mean 'filters'?; the keys are name, in_channels"),
+        ("batch.size=3", ": no table 'batch' to change; the tables are network, targets, loss, sampling, optimizer, "),
+        ("batch=[", ": batch is '['; expected a whole number; correct the recipe"),
+        ("batch=-1", ": batch is -1; allowed: whole numbers from 1; correct the recipe"),
+    ],
+)
+def test_a_change_that_makes_no_recipe_is_one_clear_line(change, message):
+    with pytest.raises(InvalidInputError) as caught:
+        load_recipe("u3d-bc-small", [change])
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
 def test_a_recipe_may_be_a_file(tmp_path):
     assert load_recipe(changed(tmp_path, "batch = 2", "batch = 3")) == replace(load_recipe("u3d-bc-small"), batch=3)
 
