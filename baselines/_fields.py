@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import fields
 from types import UnionType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["check_keys", "convert", "read_one_of", "read_table"]
 
 T = TypeVar("T")
-_REMEDY = "correct the recipe"
+_REMEDY = "correct it"
 _PLAIN: Mapping[Any, tuple[str, str]] = {
     bool: ("true or false", "true or false"),
     int: ("a whole number", "whole numbers"),
@@ -101,7 +102,7 @@ def convert(where: str, key: str, hint: Any, value: Any) -> Any:  # noqa: ANN401
     (32, 256, 256)
     >>> convert("a.toml: optimizer", "lr", float, "0.1")
     Traceback (most recent call last):
-    mitobench.errors.InvalidInputError: a.toml: optimizer: lr is '0.1'; expected a number; correct the recipe
+    mitobench.errors.InvalidInputError: a.toml: optimizer: lr is '0.1'; expected a number; correct it
     """
     if not _is(hint, value):
         near = did_you_mean(value, _choices(hint)) if isinstance(value, str) and _choices(hint) else ""
@@ -124,9 +125,12 @@ def _is(hint: Any, value: object) -> bool:  # noqa: ANN401
         return isinstance(value, list) and many and all(_is(item, one) for one in value)
     if hint is str:
         return isinstance(value, str) and bool(value.strip()) and value.isprintable()
-    # Of Python's numbers True is one, and so is nan.
-    allowed = (int, float) if hint is float else hint
-    return isinstance(value, allowed) and (hint is bool or not isinstance(value, bool)) and value == value  # noqa: PLR0124
+    if isinstance(value, bool):
+        return hint is bool
+    if hint is float:
+        # Which neither nan nor inf is, nor a whole number that no float comes near.
+        return isinstance(value, int | float) and abs(value) <= sys.float_info.max
+    return isinstance(value, hint)
 
 
 def _expected(hint: Any) -> str:  # noqa: ANN401

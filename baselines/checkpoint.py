@@ -16,7 +16,7 @@ from mitobench.files import replacing
 if TYPE_CHECKING:
     from mitobench.types import PathOrStr
 
-__all__ = ["CHECKPOINT_VERSION", "load_network", "load_weights", "save_network"]
+__all__ = ["CHECKPOINT_VERSION", "load_network", "load_notes", "load_weights", "save_network"]
 
 CHECKPOINT_VERSION = 1
 _VERSION = "mitobench_checkpoint"
@@ -87,6 +87,20 @@ def load_network(path: PathOrStr, *, name: str | None = None, config: Mapping[st
         raise InvalidInputError(f"{path}: {error}") from error
     network.eval()
     return network
+
+
+def load_notes(path: PathOrStr) -> dict[str, Any]:
+    """Return what one of our own checkpoints keeps beside the network, such as the step.
+
+    Raises
+    ------
+    UnusableFileError
+        The file is missing, damaged, or none of ours.
+    """
+    values = _read(path)
+    if _VERSION not in values:
+        raise UnusableFileError(f"{path}: no checkpoint of mitobench; expected one of `mitobench baseline train`")
+    return {key: value for key, value in values.items() if key not in {_VERSION, "network", "config", "state_dict"}}
 
 
 def load_weights(network: Network, weights: Mapping[str, Any]) -> None:

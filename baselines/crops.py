@@ -10,7 +10,6 @@ import math
 import warnings
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
@@ -19,7 +18,6 @@ from numpy.typing import NDArray
 from baselines.augment import worker_generator
 from baselines.mirror import read_mirrored
 from baselines.targets import difference_contour, mask, separate_touching, touching_contour, window_contour
-from mitobench.dataset import open_dataset
 from mitobench.errors import InputWarning, InvalidInputError
 from mitobench.types import Box
 
@@ -27,9 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from baselines.recipe import Recipe
-    from mitobench.types import AnyArray, LabelVolume, PathOrStr, Shape, Volume
+    from mitobench.methods import TrainingVolume
+    from mitobench.types import AnyArray, Shape, Volume
 
-__all__ = ["CropReader", "Sample", "TrainingVolume", "check_volumes", "draw_box", "make_sample", "training_volumes"]
+__all__ = ["CropReader", "Sample", "check_volumes", "draw_box", "make_sample"]
 
 _MOST_DRAWS = 1000
 _SLAB_BYTES = 64 * 2**20
@@ -38,28 +37,6 @@ _CONTOURS = {"window": window_contour, "difference": difference_contour, "touchi
 Bools: TypeAlias = NDArray[np.bool_]
 Float32: TypeAlias = NDArray[np.float32]
 Kind = Literal["image", "labels", "valid"]
-
-
-@dataclass(frozen=True)
-class TrainingVolume:
-    """An image with its labels, opened by each process for itself.
-
-    Attributes
-    ----------
-    name
-        For messages.
-    image
-        Opens the image: uint8, or real numbers from 0 to 1.
-    labels
-        Opens the instance ids, of the image's shape.
-    valid
-        Opens a mask of that shape, not 0 where the annotation is complete; without it, it is everywhere.
-    """
-
-    name: str
-    image: Callable[[], Volume]
-    labels: Callable[[], LabelVolume]
-    valid: Callable[[], Volume] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,47 +56,6 @@ class Sample:
     image: Float32
     target: Float32
     valid: Float32
-
-
-def training_volumes(
-    source: PathOrStr, *, split: str = "train", annotation: str | None = None
-) -> tuple[TrainingVolume, ...]:
-    """Return those volumes of a data set that have a part of this name.
-
-    Parameters
-    ----------
-    source
-        A folder, file or TOML description, as `mitobench.dataset.open_dataset` takes it.
-    split
-        Name of the part.
-    annotation
-        Version of the labels; by default the first of each volume.
-
-    Raises
-    ------
-    MitobenchError
-        As `open_dataset` does; or no volume has such a part.
-    """
-    volumes = open_dataset(source).volumes
-    chosen = [volume for volume in volumes if split in volume.splits]
-    if not chosen:
-        volumes[0].sections(split)
-    return tuple(
-        TrainingVolume(
-            volume.name,
-            partial(_open_image, str(source), volume.name, split),
-            partial(_open_labels, str(source), volume.name, split, annotation),
-        )
-        for volume in chosen
-    )
-
-
-def _open_image(source: str, name: str, split: str) -> Volume:
-    return open_dataset(source)[name].image(split)
-
-
-def _open_labels(source: str, name: str, split: str, annotation: str | None) -> LabelVolume:
-    return open_dataset(source)[name].labels(split, annotation=annotation)
 
 
 def check_volumes(volumes: Sequence[TrainingVolume], recipe: Recipe) -> tuple[Shape, ...]:

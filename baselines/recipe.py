@@ -326,7 +326,7 @@ def _recipe(table: Mapping[str, Any], where: str) -> Recipe:
     inside = {key: f"{where}: {key}" for key in _TABLES}
     for key in _TABLES:
         if not isinstance(table[key], dict):
-            raise InvalidInputError(f"{where}: {key} is {table[key]!r:.60}; expected a table; correct the recipe")
+            raise InvalidInputError(f"{where}: {key} is {table[key]!r:.60}; expected a table; correct it")
     networks = {name: config for name, (_, config) in NETWORKS.items()}
     network, config = read_one_of(networks, table["network"], inside["network"])
     kinds: dict[str, type[Any]] = {"targets": Targets, "sampling": Sampling, "schedule": Schedule}
@@ -340,7 +340,7 @@ def _recipe(table: Mapping[str, Any], where: str) -> Recipe:
     try:
         return Recipe(network=network, config=config, losses=losses, optimizer=optimizer, decoding=decoding, **parts)
     except InvalidInputError as error:
-        raise InvalidInputError(f"{where}: {error}; correct the recipe") from error
+        raise InvalidInputError(f"{where}: {error}; correct it") from error
 
 
 def _loss(table: Any, where: str) -> ChannelLoss:  # noqa: ANN401

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from baselines.checkpoint import load_network, save_network
+from baselines.checkpoint import load_network, load_notes, save_network
 from baselines.networks import build_network
 from mitobench.errors import InvalidInputError, MitobenchError, UnusableFileError
 
@@ -23,6 +23,17 @@ def network():
 def output(network):
     with torch.no_grad():
         return network(torch.linspace(0, 1, 3 * 8 * 8).reshape(1, 1, 3, 8, 8))
+
+
+def test_what_is_kept_beside_the_network(network, tmp_path):
+    save_network(network, tmp_path / "n.ckpt", step=7, score=0.5)
+    assert load_notes(tmp_path / "n.ckpt") == {"step": 7, "score": 0.5}
+    torch.save({"state_dict": network.state_dict()}, tmp_path / "theirs.ckpt")
+    with pytest.raises(UnusableFileError) as caught:
+        load_notes(tmp_path / "theirs.ckpt")
+    assert str(caught.value) == (
+        f"{tmp_path / 'theirs.ckpt'}: no checkpoint of mitobench; expected one of `mitobench baseline train`"
+    )
 
 
 def test_a_checkpoint_knows_its_network(network, tmp_path):

@@ -146,6 +146,8 @@ BAD_CALLS = {
         "cannot write none/r.json: the folder none does not exist; create it first"
     ),
     ("pred.h5", "gt.h5", "--json", "."): "cannot write .: it is a folder; name a file",
+    ("pred.h5", "gt.h5", "--json", "./gt.h5"): "--json would replace ./gt.h5, which is read; name another file",
+    ("pred.h5", "gt.h5::main", "--csv", "gt.h5"): "--csv would replace gt.h5, which is read; name another file",
     ("pred.h5", "gt.h5", "--json", "a", "--csv", "./a"): ("two outputs have the same name; give each of them its own"),
     ("pred.h5", "gt.h5", "--instances", "-"): "--instances needs a file; only --json and --csv can print with -",
     ("pred.h5",): "name a prediction and a ground truth (PRED GT), or --human PRED GT and --rat PRED GT",

@@ -67,8 +67,8 @@ def test_decoding_by_method_and_by_recipe(probability, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ((), "name either a --method, mw or cc, or a --recipe"),
-        (("--method", "mw", "--recipe", "u2d-b"), "name either a --method, mw or cc, or a --recipe"),
+        ((), "name one of --method, mw or cc, --recipe and --settings"),
+        (("--method", "mw", "--recipe", "u2d-b"), "name one of --method, mw or cc, --recipe and --settings"),
         (("--method", "mw", "--threshold", "0.5"), "--threshold is no setting of this method; leave it out"),
         (
             ("--method", "mw", "--foreground", "8"),

@@ -11,10 +11,11 @@ import h5py
 import numpy as np
 import pytest
 
-from baselines.crops import CropReader, TrainingVolume, check_volumes, draw_box, make_sample, training_volumes
+from baselines.crops import CropReader, check_volumes, draw_box, make_sample
 from baselines.recipe import load_recipe
 from baselines.targets import mask, separate_touching, window_contour
 from mitobench.errors import InputWarning, InvalidInputError, UnknownNameError
+from mitobench.methods import TrainingVolume, training_volumes
 from mitobench.types import Box
 from mitobench.volumes import open_image, open_labels
 

@@ -121,10 +121,10 @@ def test_weight_decay_differs_for_weights_normalisations_and_biases():
     [
         ("batch = 2", "batch_size = 2", ": unknown key 'batch_size', did you mean 'batch'?; the keys are name, descri"),
         ("batch = 2", "", ": batch is missing; the keys are name, description, patch, intensity, augmentation, iter"),
-        ("batch = 2", "batch = 0", ": batch is 0; allowed: whole numbers from 1; correct the recipe"),
-        ("batch = 2", "batch = true", ": batch is True; expected a whole number; correct the recipe"),
-        ("batch = 2", "batch = 2.5", ": batch is 2.5; expected a whole number; correct the recipe"),
-        ("[16, 96, 96]", "[96, 96]", ": patch is [96, 96]; expected a list of 3 whole numbers; correct the recipe"),
+        ("batch = 2", "batch = 0", ": batch is 0; allowed: whole numbers from 1; correct it"),
+        ("batch = 2", "batch = true", ": batch is True; expected a whole number; correct it"),
+        ("batch = 2", "batch = 2.5", ": batch is 2.5; expected a whole number; correct it"),
+        ("[16, 96, 96]", "[96, 96]", ": patch is [96, 96]; expected a list of 3 whole numbers; correct it"),
         ("[16, 96, 96]", "[16, 95, 95]", ": patch is [16, 95, 95], which the network unet-residual-3d cannot take; "),
         ('"unit"', '"units"', ": intensity is 'units', did you mean 'unit'?; expected one of unit, centred; "),
         ('augmentation = "v2"', 'augmentation = "v3"', ": augmentation is 'v3'; allowed: none, u2d, v1"),
@@ -133,16 +133,16 @@ def test_weight_decay_differs_for_weights_normalisations_and_biases():
         ("filters = [8, 12, 16, 24]", "filters = [8, true]", ": network: filters is [8, True]; expected a list of who"),
         ('contour = "window"', 'contour = "thin"', ": targets: contour is 'thin', did you mean 'touching'?; expected "),
         ('smoothing = "v2"', "smoothing = false", ": targets: smoothing is False; expected one of v1, v2, none; corr"),
-        ("dice = 1.0", 'dice = "1"', ": loss.mask: dice is '1'; expected a number; correct the recipe"),
+        ("dice = 1.0", 'dice = "1"', ": loss.mask: dice is '1'; expected a number; correct it"),
         ("highest = 0.99", "highest = 1.5", ": loss.mask: lowest and highest of a loss are 0.05 and 1.5; allowed: "),
-        ("[loss.contour]", "[loss.edge]", ": loss: unknown key 'edge'; the keys are mask, contour; correct the recipe"),
+        ("[loss.contour]", "[loss.edge]", ": loss: unknown key 'edge'; the keys are mask, contour; correct it"),
         ('name = "adam"', 'name = "sgd"', ": optimizer: unknown key 'beta1'; the keys are lr, momentum, weigh"),
-        ("lr = 0.002", "lr = nan", ": optimizer: lr is nan; expected a number; correct the recipe"),
-        ("lr = 0.002", "lr = -1", ": optimizer: lr of adam is -1.0; allowed: above 0, up to 10; correct the recipe"),
-        ("warmup = 100 ", "warmup = 9999 ", ": the schedule goes on after the last of 5000 iterations; shorten "),
+        ("lr = 0.002", "lr = nan", ": optimizer: lr is nan; expected a number; correct it"),
+        ("lr = 0.002", "lr = -1", ": optimizer: lr of adam is -1.0; allowed: above 0, up to 10; correct it"),
+        ("warmup = 50 ", "warmup = 9999 ", ": the schedule goes on after the last of 1000 iterations; shorten "),
         ("milestones = []", "milestones = [5]", ": schedule: milestones of a cosine schedule are [5]; allowed: ascend"),
-        ("annotated = 0.5", "annotated = 1", ": sampling: annotated is 1.0; allowed: from 0, below 1; correct the rec"),
-        ("overlap = 0.5", "overlap = 1.0", ": prediction: overlap is 1.0; allowed: from 0, below 1; correct the recip"),
+        ("annotated = 0.5", "annotated = 1", ": sampling: annotated is 1.0; allowed: from 0, below 1; correct it"),
+        ("overlap = 0.5", "overlap = 1.0", ": prediction: overlap is 1.0; allowed: from 0, below 1; correct it"),
         ("min_seed = 0", "min_seed = -1", ": decoding: min_seed of marker watershed is -1; allowed: whole numbers of "),
         ("seed_connectivity = 26", "seed_connectivity = 8", ": decoding: seed_connectivity is 8; expected one of"),
         ("[targets]", "[targets", ": not TOML (Expected ']' at the end of a table declaration"),
@@ -163,7 +163,7 @@ def test_a_watershed_needs_a_contour(tmp_path):
     with pytest.raises(InvalidInputError) as caught:
         load_recipe(path)
     assert str(caught.value) == (
-        f"{path}: decoding is mw, which needs a contour; use cc, or add the channel contour; correct the recipe"
+        f"{path}: decoding is mw, which needs a contour; use cc, or add the channel contour; correct it"
     )
 
 
@@ -204,8 +204,8 @@ def test_values_are_changed_and_comments_stay():
         ("netwrok.filters=[3]", ": no table 'netwrok' to change, did you mean 'network'?; the tables are network, "),
         ("network.filter=[3]", ": no key 'filter' to change, did you mean 'filters'?; the keys are name, in_channels"),
         ("batch.size=3", ": no table 'batch' to change; the tables are network, targets, loss, sampling, optimizer, "),
-        ("batch=[", ": batch is '['; expected a whole number; correct the recipe"),
-        ("batch=-1", ": batch is -1; allowed: whole numbers from 1; correct the recipe"),
+        ("batch=[", ": batch is '['; expected a whole number; correct it"),
+        ("batch=-1", ": batch is -1; allowed: whole numbers from 1; correct it"),
     ],
 )
 def test_a_change_that_makes_no_recipe_is_one_clear_line(change, message):

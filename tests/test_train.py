@@ -13,12 +13,12 @@ from imagecodecs import png_decode
 from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import CSVLogger
 
-from baselines.checkpoint import load_network
-from baselines.crops import TrainingVolume
+from baselines.checkpoint import load_network, load_notes
 from baselines.recipe import load_recipe, recipe_text
 from baselines.train import train
 from baselines.train._module import TrainingModule
 from mitobench.errors import InvalidInputError, MissingExtraError, UnusableFileError
+from mitobench.methods import TrainingVolume
 from mitobench.volumes import open_image, open_labels
 
 
@@ -182,6 +182,33 @@ def test_scores_are_asked_for_and_logged_and_change_nothing(flat, volumes, tmp_p
         assert [float(row["ap75"]) for row in csv.DictReader(file) if row["ap75"]] == [0.2, 0.4, 0.5]
     quick(flat, volumes, tmp_path / "plain")
     assert losses(run.path) == losses(tmp_path / "plain")
+
+
+def test_the_weights_that_scored_best_are_kept_the_latest_of_equals(flat, volumes, tmp_path, monkeypatch):
+    scores = {1: 0.2, 2: 0.5, 3: 0.5, 4: 0.1, 5: 0.3}
+    seen = {}
+
+    def score(network, step):
+        seen[step] = next(network.parameters()).detach().clone()
+        return {"val/ap_75": scores[step], "val/ap_50": 1 - scores[step]}
+
+    options = {"epoch": 1, "score": score}
+    killed_at(monkeypatch, 4, quick, flat, volumes, tmp_path / "run", **options)
+    run = quick(flat, volumes, tmp_path / "run", **options)
+    assert sorted(seen) == [1, 2, 3, 4, 5]
+    assert torch.equal(next(load_network(run.best).parameters()), seen[3])
+    assert run.chosen == run.best
+    assert load_notes(run.best) == {"recipe": "u2d-b", "step": 3, "score": 0.5}
+    assert load_notes(run.network)["step"] == 5
+    assert quick(flat, volumes, tmp_path / "other").chosen.name == "network.ckpt"
+
+
+def test_values_of_the_recipe_can_be_changed_for_a_run(recipe, volumes, tmp_path):
+    run = quick(recipe, volumes, tmp_path / "run", changes=["iterations=4", "schedule.warmup=1"])
+    assert sorted(losses(run.path)) == [0, 1, 2, 3]
+    assert load_recipe(run.recipe) == load_recipe(recipe, ["iterations=4", "schedule.warmup=1"])
+    with pytest.raises(InvalidInputError, match="the run there is of another recipe; name a new folder"):
+        quick(recipe, volumes, run.path)
 
 
 def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_checkpoint(recipe, volumes, tmp_path, monkeypatch):

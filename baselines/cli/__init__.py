@@ -1,17 +1,17 @@
-"""``mitobench baseline``: recipes, training, prediction and decoding of the baselines; one file per action."""
+"""``mitobench baseline``: recipes, training, prediction, decoding, tuning, all of it; one file per action."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from baselines.cli import decode, predict, recipes, train
+from baselines.cli import decode, predict, recipes, run, train, tune
 
 if TYPE_CHECKING:
     import argparse
 
 __all__ = ["add_parser"]
 
-_ACTIONS = (recipes, train, predict, decode)
+_ACTIONS = (recipes, train, predict, decode, tune, run)
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

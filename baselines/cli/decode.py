@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mitobench.cli.common import add_limits, check_outputs, progress_bar
-from mitobench.errors import InvalidInputError
+from mitobench.errors import InvalidInputError, UnusableFileError
 
 if TYPE_CHECKING:
     from baselines.decode import Method
@@ -27,6 +28,7 @@ _SIZES = {
 _EXAMPLES = """examples:
   mitobench baseline decode prob.h5 --method mw -o seg.h5
   mitobench baseline decode prob.h5 --method cc --threshold 0.7 -o seg.h5 --scores scores.csv
+  mitobench baseline decode prob.h5 --settings runs/v2 -o seg.h5
 """
 
 
@@ -46,6 +48,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     method = parser.add_argument_group("method")
     method.add_argument("--method", choices=("mw", "cc"), help="watershed from seeds, or connected components")
     method.add_argument("--recipe", metavar="RECIPE", help="method and settings of a recipe")
+    method.add_argument("--settings", metavar="FILE", help="those that `tune` chose: its file, or the run folder")
     for name, text in _OPTIONS.items():
         method.add_argument(f"--{name.replace('_', '-')}", type=float, metavar="P", help=text)
     for name, text in _SIZES.items():
@@ -56,7 +59,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Decode, and say what was found."""
-    check_outputs({"--output": args.output, "--scores": args.scores}, printable=())
+    check_outputs({"--output": args.output, "--scores": args.scores}, printable=(), inputs=(args.probability,))
     method = _method(args)
     from baselines.decode import decode
 
@@ -76,18 +79,40 @@ def run(args: argparse.Namespace) -> int:
 
 def _method(args: argparse.Namespace) -> Method:
     """Return the method that was named, with the settings that were given."""
-    from baselines.decode import method_of
-
-    if (args.method is None) == (args.recipe is None):
-        raise InvalidInputError("name either a --method, mw or cc, or a --recipe")
-    if args.recipe is None:
-        method = method_of(args.method)
-    else:
-        from baselines.recipe import load_recipe
-
-        method = load_recipe(args.recipe).decoding
+    if [args.method, args.recipe, args.settings].count(None) != 2:
+        raise InvalidInputError("name one of --method, mw or cc, --recipe and --settings")
+    method = _named(args)
     given = {name: getattr(args, name) for name in (*_OPTIONS, *_SIZES) if getattr(args, name) is not None}
     for name in given:
         if not hasattr(method, name):
             raise InvalidInputError(f"--{name.replace('_', '-')} is no setting of this method; leave it out")
     return replace(method, **given)
+
+
+def _named(args: argparse.Namespace) -> Method:
+    if args.settings is not None:
+        return _tuned(Path(args.settings))
+    if args.recipe is not None:
+        from baselines.recipe import load_recipe
+
+        return load_recipe(args.recipe).decoding
+    from baselines.decode import method_of
+
+    return method_of(args.method)
+
+
+def _tuned(path: Path) -> Method:
+    """Return what `tune` has written to a file, or into a run folder."""
+    from baselines.tune import read_decoding
+
+    if not path.is_dir():
+        return read_decoding(path)
+    from baselines.train import RunFolder
+
+    folder = RunFolder(path)
+    if not folder.decoding.exists():
+        raise UnusableFileError(
+            f"{path}: holds no {folder.decoding.name}; run `mitobench baseline tune` first, or name its --recipe "
+            f"{folder.recipe}"
+        )
+    return read_decoding(folder.decoding)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback
 
-from baselines.checkpoint import save_network
+from baselines.checkpoint import load_notes, save_network
 from baselines.train._module import TrainingModule, check_finite
 from mitobench.files import replacing
 
@@ -18,12 +20,14 @@ if TYPE_CHECKING:
 
     from lightning.pytorch import LightningModule, Trainer
 
-    from baselines.crops import CropReader
+    from baselines.crops import CropReader, Sample
     from baselines.networks import Network
     from baselines.train._run import RunFolder
     from mitobench.types import AnyArray, PathOrStr
 
 __all__ = ["Bar", "Keep", "Score", "Sheet", "draw_sheet"]
+
+_SHEET_CHOICE = 8
 
 
 class Keep(Callback):
@@ -46,20 +50,24 @@ class Keep(Callback):
 
 
 class Sheet(Callback):
-    """Draw what the network makes of one sample, always the same."""
+    """Draw what the network makes of one sample, always the same: of the first few, that with most foreground."""
 
     def __init__(self, run: RunFolder, crops: CropReader) -> None:
         self.run, self.crops = run, crops
+
+    @cached_property
+    def sample(self) -> Sample:
+        """What is drawn."""
+        return max(map(self.crops.sample, range(_SHEET_CHOICE)), key=lambda sample: float(sample.target[0].sum()))
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write a picture."""
         if not trainer.is_global_zero:
             return
         module = _of(pl_module)
-        sample = self.crops.sample(0)
         with predicting(module.network) as network:
-            logits = network(torch.from_numpy(sample.image[None]).to(pl_module.device))
-        picture = draw_sheet(sample.image[0], sample.target, torch.sigmoid(logits)[0].cpu().numpy())
+            logits = network(torch.from_numpy(self.sample.image[None]).to(pl_module.device))
+        picture = draw_sheet(self.sample.image[0], self.sample.target, torch.sigmoid(logits)[0].cpu().numpy())
         _write_png(picture, self.run.sheets / f"step-{trainer.global_step:07d}.png")
 
 
@@ -91,18 +99,21 @@ class Bar(Callback):
 
 
 class Score(Callback):
-    """Score the network, and log what comes out.
+    """Score the network, log what comes out, and keep the weights that scored best, the latest of equals.
 
     Parameters
     ----------
+    run
+        Where they are kept.
     score
-        Called with the network, ready to predict, and the number of steps done; returns name -> value.
+        Called with the network, ready to predict, and the number of steps done; returns name -> value, the one that
+        counts first.
     every
         So many epochs lie between two scores; there is one after the last epoch in any case.
     """
 
-    def __init__(self, score: Callable[[Network, int], dict[str, float]], every: int) -> None:
-        self.score, self.every = score, every
+    def __init__(self, run: RunFolder, score: Callable[[Network, int], dict[str, float]], every: int) -> None:
+        self.run, self.score, self.every = run, score, every
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Score in the first process; the others wait."""
@@ -115,7 +126,14 @@ class Score(Callback):
                 for logger in trainer.loggers:
                     logger.log_metrics(values, step=trainer.global_step)
                     logger.save()
+                self._keep(module, values, trainer.global_step)
             trainer.strategy.barrier("score")
+
+    def _keep(self, module: TrainingModule, values: dict[str, float], step: int) -> None:
+        score = next(iter(values.values()), -math.inf)
+        best = load_notes(self.run.best).get("score", -math.inf) if self.run.best.is_file() else -math.inf
+        if score >= best:
+            save_network(module.network, self.run.best, recipe=module.recipe.name, step=step, score=score)
 
 
 @contextmanager

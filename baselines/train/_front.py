@@ -19,7 +19,7 @@ from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from baselines.crops import CropReader, check_volumes
-from baselines.recipe import load_recipe
+from baselines.recipe import load_recipe, recipe_text
 from baselines.train._callbacks import Bar, Keep, Score, Sheet
 from baselines.train._loader import Batches, StepBatches
 from baselines.train._module import TrainingModule
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
     from lightning.pytorch.callbacks import Callback
 
-    from baselines.crops import TrainingVolume
     from baselines.networks import Network
     from baselines.recipe import Recipe
+    from mitobench.methods import TrainingVolume
     from mitobench.types import PathOrStr
 
 __all__ = ["Log", "Precision", "train"]
@@ -57,7 +57,8 @@ def train(
     log: Log = "csv",
     log_every: int = 10,
     score: Callable[[Network, int], dict[str, float]] | None = None,
-    score_every: int = 10,
+    score_every: int = 1,
+    changes: Sequence[str] = (),
     progress: bool = False,
 ) -> RunFolder:
     """Train a recipe, from where the run folder has come to.
@@ -70,7 +71,7 @@ def train(
     recipe
         Its name, or a TOML file.
     volumes
-        What to train on, see `baselines.crops.training_volumes`.
+        What to train on, see `mitobench.methods.training_volumes`.
     run_folder
         A new folder, or that of this run.
     resume
@@ -88,21 +89,24 @@ def train(
     log, log_every
         What the logs in the folder are, and after how many steps there is a line.
     score, score_every
-        Called with the network and the number of steps after so many epochs and after the last; what it returns is
-        logged.
+        Called with the network and the number of steps after so many epochs and after the last, such as a
+        `baselines.validation.Validation`. What it returns is logged, and the weights for which its first value was
+        highest are kept.
+    changes
+        Values to put in the place of those of the recipe, see `baselines.recipe.recipe_text`.
     progress
         Whether to draw a bar on stderr, if that is a terminal.
 
     Returns
     -------
-    The folder, with ``network.ckpt`` in it.
+    The folder, with ``network.ckpt`` in it, and ``best.ckpt`` if there are scores.
 
     Raises
     ------
     MitobenchError
         As `check_volumes` and `load_recipe` do; the folder is of another run; the loss is no number; the disk is full.
     """
-    wanted = load_recipe(recipe)
+    wanted = load_recipe(recipe, changes)
     _check_numbers(wanted, devices, workers=workers, epoch=epoch, log_every=log_every, score_every=score_every)
     run = RunFolder(Path(run_folder))
     shapes = check_volumes(volumes, wanted)
@@ -111,7 +115,7 @@ def train(
     # The other processes of a training are started by the first one, once there is a run.
     if not _is_started_by_another():
         run.check(wanted, facts, resume=resume)
-        run.start(recipe, facts)
+        run.start(recipe_text(recipe, changes), facts)
     crops = CropReader(volumes, shapes, wanted, seed)
 
     def batches(rank: int, world: int, first: Callable[[], int]) -> Batches:
@@ -121,7 +125,7 @@ def train(
 
     # In this order, so that a score that takes hours is not waited for.
     callbacks: list[Callback] = [Keep(run), Sheet(run, crops)]
-    callbacks += [Score(score, score_every)] if score else []
+    callbacks += [Score(run, score, score_every)] if score else []
     callbacks += [Bar()] if progress else []
     with _quiet(), _clear_errors(run), torch.random.fork_rng(devices=[]):
         trainer = _trainer(

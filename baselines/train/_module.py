@@ -8,6 +8,7 @@ import torch
 from lightning.pytorch import LightningModule
 
 from baselines.augment import worker_generator
+from baselines.networks import channels_last
 from mitobench.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ class TrainingModule(LightningModule):
         self.recipe, self.seed, self._batches = recipe, seed, batches
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            self.network = recipe.build_network()
+            network = recipe.build_network()
+        self.network = network.to(memory_format=channels_last(network))  # type: ignore[call-overload]
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return the optimizer of the recipe."""
@@ -61,7 +63,7 @@ class TrainingModule(LightningModule):
         """Return the sum of the losses of the channels."""
         image, target, valid = batch
         # Sums over millions of voxels are not for half precision.
-        logits = self.network(image).float()
+        logits = self.network(image.contiguous(memory_format=torch.channels_last_3d)).float()
         losses: dict[str, torch.Tensor] = {
             channel: loss(logits[:, k], target[:, k], valid)
             for k, (channel, loss) in enumerate(zip(self.recipe.targets.channels, self.recipe.losses, strict=True))

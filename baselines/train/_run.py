@@ -6,7 +6,7 @@ import platform
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from baselines.recipe import load_recipe, recipe_text
+from baselines.recipe import load_recipe
 from mitobench.errors import InvalidInputError, UnusableFileError
 from mitobench.files import check_new_folder, making_folder, replacing
 from mitobench.json_files import plain, read_json, write_json
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from baselines.crops import TrainingVolume
     from baselines.recipe import Recipe
-    from mitobench.types import PathOrStr, Shape
+    from mitobench.methods import TrainingVolume
+    from mitobench.types import Shape
 
 __all__ = ["RunFolder"]
 
@@ -55,6 +55,21 @@ class RunFolder:
         return self.path / "network.ckpt"
 
     @property
+    def best(self) -> Path:
+        """The weights that scored best on the validation part, where there was one."""
+        return self.path / "best.ckpt"
+
+    @property
+    def chosen(self) -> Path:
+        """The weights to predict with: the best ones, or the last where none were scored."""
+        return self.best if self.best.is_file() else self.network
+
+    @property
+    def decoding(self) -> Path:
+        """The decoding chosen on the validation part, where it was tuned."""
+        return self.path / "decoding.json"
+
+    @property
     def sheets(self) -> Path:
         """Pictures of predictions."""
         return self.path / "sheets"
@@ -88,8 +103,8 @@ class RunFolder:
                     "folder, or start with the same"
                 )
 
-    def start(self, name_or_path: PathOrStr, facts: Mapping[str, Any]) -> None:
-        """Write what the folder lacks.
+    def start(self, recipe: str, facts: Mapping[str, Any]) -> None:
+        """Write what the folder lacks: the text of the recipe, and the facts.
 
         Raises
         ------
@@ -97,10 +112,9 @@ class RunFolder:
             It cannot be written.
         """
         with making_folder(self.path):
-            text = recipe_text(name_or_path)
             if not self.recipe.exists():
                 with replacing(self.recipe) as temporary:
-                    temporary.write_text(text, encoding="utf-8")
+                    temporary.write_text(recipe, encoding="utf-8")
             if not self.facts.exists():
                 write_json(facts, self.facts)
             for folder in (self.checkpoint.parent, self.sheets):

@@ -46,7 +46,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Pack, and say what was written."""
-    check_outputs({"--output": args.output}, printable=())
+    check_outputs({"--output": args.output}, printable=(), inputs=(args.human, args.rat))
     from leaderboard.submission import pack_submission
     from mitobench.render.words import visible
 

@@ -15,7 +15,7 @@ from mitobench.errors import InvalidInputError
 from mitobench.files import check_output_folder, replacing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
     from mitobench.types import Progress
@@ -122,8 +122,10 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
     limits.add_argument("--workers", type=int, metavar="N", help="threads (default: one per processor)")
 
 
-def check_outputs(outputs: Mapping[str, str | None], *, printable: Sequence[str]) -> None:
-    """Find out before the first voxel is read whether every output can be written.
+def check_outputs(
+    outputs: Mapping[str, str | None], *, printable: Sequence[str], inputs: Iterable[str | None] = ()
+) -> None:
+    """Find out before the first voxel is read whether every output can be written, and replaces nothing that is read.
 
     Parameters
     ----------
@@ -131,11 +133,16 @@ def check_outputs(outputs: Mapping[str, str | None], *, printable: Sequence[str]
         Option -> file name, ``-`` for standard output, None where it is not given.
     printable
         Options that can be ``-``.
+    inputs
+        What is read, as `path` or `path::dataset`.
     """
     given = {option: path for option, path in outputs.items() if path is not None}
     if len({Path(path).resolve() for path in given.values()}) < len(given):
         raise InvalidInputError("two outputs have the same name; give each of them its own")
+    read = {Path(source.partition("::")[0]).resolve() for source in inputs if source is not None}
     for option, path in given.items():
+        if path != "-" and Path(path).resolve() in read:
+            raise InvalidInputError(f"{option} would replace {path}, which is read; name another file")
         if path != "-":
             check_output_folder(path)
         elif option not in printable:

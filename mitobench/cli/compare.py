@@ -56,7 +56,8 @@ def _add_inputs(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Compare, write what was asked for, and print the table or what ``-`` stands for."""
     outputs = {"--json": args.json, "--csv": args.csv, "--instances": args.instances}
-    check_outputs(outputs, printable=("--json", "--csv"))
+    read = (args.a, args.b, args.gt, *(args.scores or ()), args.cable_lengths)
+    check_outputs(outputs, printable=("--json", "--csv"), inputs=read)
     from mitobench.compare import compare_pair
 
     rule, bootstrap = rule_of(args), bootstrap_of(args)

@@ -130,7 +130,9 @@ def _check_arguments(args: argparse.Namespace) -> None:
     if args.image and args.html is None:
         raise InvalidInputError("--image is for the pictures of --html; name a page to write too")
     outputs = {"--json": args.json, "--csv": args.csv, "--instances": args.instances, "--html": args.html}
-    check_outputs(outputs, printable=("--json", "--csv"))
+    volumes = (args.pred, args.gt, *(args.human or ()), *(args.rat or ()), args.heat_map, *(args.image or ()))
+    read = (*volumes, args.scores, *(args.cable_lengths or ()))
+    check_outputs(outputs, printable=("--json", "--csv"), inputs=read)
     if args.tool_tables is not None:
         check_new_folder(args.tool_tables)
 

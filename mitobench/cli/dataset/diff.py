@@ -58,7 +58,8 @@ def _add_inputs(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Compare, write what was asked for, and print the tables or what ``-`` stands for."""
     outputs = {"--json": args.json, "--csv": args.csv, "--instances": args.instances}
-    check_outputs(outputs, printable=("--json", "--csv"))
+    read = (args.old, args.new, args.pred, args.scores, *(args.cable_lengths or ()))
+    check_outputs(outputs, printable=("--json", "--csv"), inputs=read)
     names = _names(args.names)
     from mitobench.annotation import diff_annotations
 
