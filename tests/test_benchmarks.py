@@ -118,13 +118,15 @@ def test_augmentation():
 
 def test_prediction():
     pytest.importorskip("torch")
-    head, *lines = module("bench_predict", "--shape", "2,16,24", "--patch", "2,8,8", "--filters", "2,3", "--batch", "2")
+    head, *lines = module("bench_predict", "--shape", "2,16,24", "--patch", "2,8,8", "--filters", "2,3", "--plain")
     assert head == "volume 2x16x24, 15 windows, 1 tiles, 0.0% of the windows twice"
     assert [line[:42].strip() for line in lines] == [
+        "network as PyTorch has it",
         "bare network",
-        "network within the prediction",
         "whole prediction",
+        "network within the prediction",
         "overhead over the bare network",
+        "overhead in time of the processors",
         "overhead over the network within",
         "voxels per second",
         "growth of the peak memory",

@@ -67,7 +67,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--annotation", metavar="NAME", help="version of the labels (default: the first there is)")
     group.add_argument("--volume", metavar="NAME", help="one volume of the data (default: all)")
     group.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="(default auto)")
-    group.add_argument("--batch", type=int, default=1, metavar="N", help="windows at a time (default 1)")
+    group.add_argument("--batch", type=int, metavar="N", help="windows at a time (default: a million voxels of them)")
     group.add_argument("--keep", action="store_true", help="keep the probabilities, in RUN/tuning")
 
 

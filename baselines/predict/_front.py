@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from baselines.predict._heap import kept_memory
 from baselines.predict._image import Image, opened
-from baselines.predict._model import Model, choose_device, threads
-from baselines.predict._output import write_channels
+from baselines.predict._model import Model, choose_device, is_half, threads
 from baselines.predict._plan import Plan, plan_prediction
 from baselines.predict._store import hash_of, kept_parts
 from baselines.predict._stream import blended
 from baselines.predict._window import Window, check_patch
 from mitobench.files import check_output_folder
+from mitobench.volumes import write_hdf5
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,9 +27,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from baselines.networks import Network
+    from baselines.predict._model import Precision
     from mitobench.types import PathOrStr, Progress
 
 __all__ = ["PredictReport", "predict", "predict_array"]
+
+_SLAB_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +57,8 @@ class PredictReport:
         Share of windows computed once more because of that.
     device
         Where the network ran.
+    precision
+        ``full`` or ``half``.
     """
 
     voxels: int
@@ -63,6 +69,7 @@ class PredictReport:
     tiles: int
     recomputed: float
     device: str
+    precision: str
 
 
 def predict(
@@ -72,6 +79,7 @@ def predict(
     window: Window | None = None,
     *,
     device: str = "auto",
+    precision: Precision = "auto",
     memory: int = 2 * 10**9,
     workers: int | None = None,
     progress: Progress | None = None,
@@ -79,9 +87,9 @@ def predict(
 ) -> PredictReport:
     """Predict a volume of any size to an HDF5 file: dataset ``main``, uint8 (channel, z, y, x), gzip.
 
-    Values are ``floor(255 p)``. They do not depend on ``memory``. Finished parts are kept in a hidden folder beside the
-    file, and a run that is cut off goes on with them if network, image and window are the same; only ``batch``,
-    ``memory`` and ``workers`` may differ.
+    Values are ``floor(255 p)``; ``batch``, ``memory`` and ``workers`` change them by rounding only, at most by 1.
+    Finished parts are kept in a hidden folder beside the file, and a run that is cut off goes on with them if network,
+    image, window, kind of device and precision are the same.
 
     Parameters
     ----------
@@ -94,9 +102,13 @@ def predict(
     window
         Windows and what happens to the image; the published ones by default.
     device
-        ``cpu``, ``cuda`` (half precision), or ``auto`` for the GPU where there is one.
+        ``cpu``, ``cuda``, or ``auto`` for the GPU where there is one.
+    precision
+        ``full``: 32 bits; ``half``: 16, float16 on a GPU, bfloat16 on a CPU, which is faster where the CPU has
+        instructions for it and moves probabilities by some hundredths; ``auto``: half on a GPU, full on a CPU.
     memory
-        Bytes for sums and for what is read and written, beside the network and what it holds for a batch.
+        Bytes for sums and for what is read and written, beside the network and what it holds for a batch. Checking the
+        image before and writing the file after need about 300 MB in any case.
     workers
         Threads of the CPU; by default what PyTorch and the machine choose.
     progress
@@ -121,18 +133,20 @@ def predict(
     began = time.perf_counter()
     window = window or Window()
     target = check_output_folder(path).absolute()
-    with _prepared(network, image, window, device, memory, workers) as (plan, source, model):
-        channels = network.config.out_channels
-        job = {"network": hash_of(network), "image": source.scan(), "settings": _settings(window, model.device)}
+    with _prepared(network, image, window, device, precision, memory=memory, workers=workers) as (plan, source, model):
+        channels = model.channels
+        job = {"network": hash_of(network), "image": source.scan(), "settings": _settings(window, model)}
         with kept_parts(target, job, channels, resume=resume) as parts:
             voxels = math.prod(plan.shape)
             before = done = sum(box.voxels for box in plan.boxes() if box in parts)
-            for box, values in blended(plan, source, model, window.batch, as_bytes=True, done=parts):
-                parts.put(box, values)
-                done += box.voxels
-                if progress is not None:
-                    progress(done, voxels)
-            write_channels(target, parts.get, shape=plan.shape, channels=channels, workers=workers)
+            with kept_memory():
+                for box, values in blended(plan, source, model, window.at_a_time, as_bytes=True, done=parts):
+                    parts.put(box, values)
+                    done += box.voxels
+                    if progress is not None:
+                        progress(done, voxels)
+            shape = channels, *plan.shape
+            write_hdf5(target, parts.sections, shape=shape, dtype=np.uint8, chunks=_chunks(shape))
     seconds = time.perf_counter() - began
     return PredictReport(
         voxels=voxels,
@@ -143,6 +157,7 @@ def predict(
         tiles=len(plan.tiles),
         recomputed=plan.recomputed,
         device=str(model.device),
+        precision=model.precision,
     )
 
 
@@ -152,6 +167,7 @@ def predict_array(
     window: Window | None = None,
     *,
     device: str = "auto",
+    precision: Precision = "auto",
     memory: int = 2 * 10**9,
     workers: int | None = None,
 ) -> NDArray[np.float32]:
@@ -167,11 +183,12 @@ def predict_array(
     (2, 4, 8, 8)
     """
     window = window or Window()
-    with _prepared(network, image, window, device, memory, workers) as (plan, source, model):
+    with _prepared(network, image, window, device, precision, memory=memory, workers=workers) as (plan, source, model):
         source.scan()
-        found = np.empty((network.config.out_channels, *plan.shape), np.float32)
-        for box, values in blended(plan, source, model, window.batch, as_bytes=False):
-            found[(slice(None), *box.slices)] = values
+        found = np.empty((model.channels, *plan.shape), np.float32)
+        with kept_memory():
+            for box, values in blended(plan, source, model, window.at_a_time, as_bytes=False):
+                found[(slice(None), *box.slices)] = values
     return found
 
 
@@ -181,12 +198,15 @@ def _prepared(
     image: Any,  # noqa: ANN401
     window: Window,
     device: str,
+    precision: Precision,
+    *,
     memory: int,
     workers: int | None,
 ) -> Iterator[tuple[Plan, Image, Model]]:
     """Check everything that can be checked before the first window."""
     check_patch(network, window)
     where = choose_device(device)
+    half = is_half(precision, where)
     config = network.config
     with opened(image, config.in_channels, window) as source, threads(workers), torch.inference_mode():
         plan = plan_prediction(
@@ -194,12 +214,19 @@ def _prepared(
             window,
             images=config.in_channels,
             channels=config.out_channels,
-            itemsize=source.dtype.itemsize,
+            itemsize=source.channels[0].dtype.itemsize,
             memory=memory,
         )
-        yield plan, source, Model(network, window, where)
+        yield plan, source, Model(network, window, where, half=half)
 
 
-def _settings(window: Window, device: torch.device) -> dict[str, Any]:
+def _settings(window: Window, model: Model) -> dict[str, Any]:
     """Return what the result depends on; the batch and the memory only decide how fast it comes."""
-    return {**asdict(window), "batch": None, "device": device.type}
+    return {**asdict(window), "batch": None, "device": model.device.type, "precision": model.precision}
+
+
+def _chunks(shape: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+    """Return chunks of one channel, no deeper than what is written at a time."""
+    channels, depth, height, width = shape
+    deep = max(1, min(16, depth, _SLAB_BYTES // (channels * height * width)))
+    return 1, deep, min(256, height), min(256, width)

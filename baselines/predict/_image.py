@@ -55,9 +55,10 @@ class Image:
         """Of the voxels as they are read: uint8 or float32."""
         return np.dtype(np.uint8 if self.channels[0].dtype == np.uint8 else np.float32)
 
-    def read(self, box: Box) -> AnyArray:
-        """Return the voxels of a box that may reach outside, where the image is mirrored: (channel, z, y, x)."""
-        return np.stack([read_mirrored(channel, box).astype(self.dtype, copy=False) for channel in self.channels])
+    def read(self, box: Box, out: AnyArray) -> None:
+        """Read the voxels of a box that may reach outside, where the image is mirrored, to (channel, z, y, x)."""
+        for channel, voxels in zip(self.channels, out, strict=True):
+            voxels[:] = read_mirrored(channel, box)
 
     def scan(self) -> str:
         """Return a hash of all voxels, and check each of them on the way.

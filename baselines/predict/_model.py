@@ -5,24 +5,31 @@ from __future__ import annotations
 import copy
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, Literal, get_args
 
 import torch
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from baselines.predict._heap import layers_from_heap
 from mitobench.errors import InvalidInputError, MemoryLimitError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from torch import Tensor, nn
+    from torch import Tensor
 
     from baselines.networks import Network
     from baselines.predict._window import Window
     from mitobench.types import AnyArray
 
-__all__ = ["Model", "choose_device", "threads"]
+__all__ = ["Model", "Precision", "choose_device", "is_half", "threads"]
+
+Precision = Literal["auto", "full", "half"]
 
 _DEVICES = ("auto", "cpu", "cuda")
+_HALF = {"cpu": torch.bfloat16, "cuda": torch.float16}
 
 
 def choose_device(device: str) -> torch.device:
@@ -43,9 +50,35 @@ def choose_device(device: str) -> torch.device:
     return torch.device(device)
 
 
+def is_half(precision: Precision, device: torch.device) -> bool:
+    """Tell whether to compute in half precision; ``auto`` does on a GPU.
+
+    Raises
+    ------
+    InvalidInputError
+        There is no such precision.
+
+    Examples
+    --------
+    >>> is_half("auto", torch.device("cpu")), is_half("half", torch.device("cpu"))
+    (False, True)
+    """
+    if precision not in get_args(Precision):
+        raise InvalidInputError(f"precision is {precision!r}; allowed: {', '.join(get_args(Precision))}")
+    return precision == "half" or (precision == "auto" and device.type == "cuda")
+
+
 @contextmanager
 def threads(workers: int | None) -> Iterator[None]:
-    """Let PyTorch compute in so many threads of the CPU; None changes nothing."""
+    """Let PyTorch compute in so many threads of the CPU; None changes nothing.
+
+    Raises
+    ------
+    InvalidInputError
+        It is no number of threads.
+    """
+    if workers is not None and workers < 1:
+        raise InvalidInputError(f"workers is {workers}; allowed: whole numbers from 1")
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(workers or before)
@@ -55,7 +88,7 @@ def threads(workers: int | None) -> Iterator[None]:
 
 
 class Model:
-    """A copy of a network, ready to predict; on a GPU in half precision, channels last.
+    """A copy of a network, ready to predict: normalisations folded into convolutions, channels last.
 
     Parameters
     ----------
@@ -65,20 +98,17 @@ class Model:
         Mirror images to average, and what values the network sees.
     device
         Where it computes.
+    half
+        Whether in half precision: bfloat16 on a CPU, float16 on a GPU.
     """
 
-    def __init__(self, network: Network, window: Window, device: torch.device) -> None:
+    def __init__(self, network: Network, window: Window, device: torch.device, *, half: bool) -> None:
         self.device = device
-        self._window = window
-        self._network: nn.Module = copy.deepcopy(network).eval().to(device)
-        self._layout = torch.contiguous_format
-        if device.type == "cuda":
-            self._layout = torch.channels_last_3d
-            # A network of sections has weights of four axes, which know no channels_last_3d.
-            flat = all(weight.dim() < 5 for weight in self._network.parameters())
-            layout = torch.channels_last if flat else torch.channels_last_3d
-            self._network.to(memory_format=layout)  # type: ignore[call-overload]
         self.channels = network.config.out_channels
+        self._window = window
+        self.dtype = _HALF[device.type] if half else torch.float32
+        self._network = _prepared(network).to(device, self.dtype)
+        self.precision = "half" if half else "full"
         self._clock = _Clock(device)
 
     @property
@@ -102,10 +132,16 @@ class Model:
                 f"{self.device}; predict with a smaller batch"
             ) from error
 
+    def logits(self, image: Tensor) -> Tensor:
+        """Return what the network alone says of images of its type, (window, channel, z, y, x)."""
+        with self._clock, layers_from_heap():
+            logits: Tensor = self._network(image)
+        return logits
+
     def _seen(self, windows: AnyArray) -> Tensor:
         """Return windows as the network wants them; bytes are moved as bytes."""
         image = torch.from_numpy(windows).to(self.device)
-        image = image.float() / 255 if image.dtype == torch.uint8 else image
+        image = image.float().div_(255) if image.dtype == torch.uint8 else image
         return (image - 0.5) / 0.5 if self._window.intensity == "centred" else image
 
     def _mean(self, image: Tensor) -> Tensor:
@@ -115,13 +151,26 @@ class Model:
         return mean.div_(1 + len(self._window.flips_of_axes))
 
     def _probabilities(self, image: Tensor) -> Tensor:
-        return self._logits(image).float().sigmoid_()
+        image = image.to(self.dtype, memory_format=torch.channels_last_3d)
+        return self.logits(image).float().sigmoid_().contiguous()
 
-    def _logits(self, image: Tensor) -> Tensor:
-        image = image.to(memory_format=self._layout)
-        with self._clock, torch.autocast(self.device.type, torch.float16, enabled=self.device.type == "cuda"):
-            logits: Tensor = self._network(image)
-        return logits
+
+def _prepared(network: Network) -> nn.Module:
+    copied: nn.Module = copy.deepcopy(network).eval()
+    for module in list(copied.modules()):
+        if isinstance(module, nn.Sequential):
+            _fold_normalisations(module)
+    # A network of sections has weights of four axes, which know no channels_last_3d.
+    flat = all(weight.dim() < 5 for weight in copied.parameters())
+    layout = torch.channels_last if flat else torch.channels_last_3d
+    return copied.to(memory_format=layout)  # type: ignore[call-overload,no-any-return]
+
+
+def _fold_normalisations(layers: nn.Sequential) -> None:
+    """Join each convolution with the normalisation behind it; equal but for rounding."""
+    for k, (first, second) in enumerate(pairwise(list(layers))):
+        if isinstance(first, nn.Conv3d) and isinstance(second, nn.BatchNorm3d):
+            layers[k], layers[k + 1] = fuse_conv_bn_eval(first, second), nn.Identity()
 
 
 class _Clock:

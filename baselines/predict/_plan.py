@@ -2,7 +2,8 @@
 
 The grid of windows depends on the volume and on nothing else. Memory only decides into how many tiles sections are cut.
 A tile is followed along z, with sums for as many sections as a window has. Windows that reach over a cut are computed
-for both of its sides, in the same order, so that every voxel is the sum of the same numbers whatever the plan is.
+for both of its sides, in the same order, so that every voxel is the sum of the same numbers whatever the plan is, but
+for what the network rounds otherwise in another batch.
 """
 
 from __future__ import annotations
@@ -185,7 +186,7 @@ def plan_prediction(
     images, channels
         Images in, probabilities out.
     itemsize
-        Bytes of a voxel of the image.
+        Bytes of a voxel of the image, as it is stored.
     memory
         Bytes for sums, sections of the image and the results; what the network itself needs comes on top.
 
@@ -208,8 +209,8 @@ def plan_prediction(
     least = min(needed for needed, *_ in choices)
     if least > memory:
         raise MemoryLimitError(
-            f"windows of {window.patch} in batches of {window.batch} need {least:,} bytes, more than the memory limit "
-            f"of {memory:,}; raise the limit (memory=, --memory) or predict with smaller windows or batches"
+            f"windows of {window.patch} in batches of {window.at_a_time} need {least:,} bytes, more than the memory "
+            f"limit of {memory:,}; raise the limit (memory=, --memory) or predict with smaller windows or batches"
         )
     needed, seen, rows, columns = min((c for c in choices if c[0] <= memory), key=lambda c: (c[1], len(c[2].spans)))
     tiles = tuple(Tile(a, b) for a, b in product(rows.spans, columns.spans))
@@ -253,7 +254,7 @@ class _Costs:
         blended, seen = rows.longest * columns.longest, rows.reach * columns.reach
         # Sums in float32 and the finished sections in uint8; sums of weights and one section on its way.
         sums = self.channels * (4 * depth + step) + 4 * (4 + 3 * self.channels)
-        # The sections of this layer, those of the next one, and what is read for it.
-        image = self.images * self.itemsize * (2 * depth + step)
-        batch = self.window.batch * math.prod(self.window.patch)
+        # The sections of this layer, those of the next one, and a few that are read for it and mirrored.
+        image = self.itemsize * (2 * self.images * depth + 2 * step)
+        batch = self.window.at_a_time * math.prod(self.window.patch)
         return blended * sums + seen * image + batch * (self.images * (self.itemsize + 8) + 8 * self.channels)

@@ -68,15 +68,17 @@ class Parts:
             np.save(file, voxels)
         self.boxes.append(box)
 
-    def get(self, channel: int, box: Box) -> AnyArray:
-        """Return the voxels of one channel in a box that the parts cover."""
-        voxels = np.empty(box.shape, np.uint8)
+    def sections(self, z0: int, z1: int) -> AnyArray:
+        """Return sections that the parts cover, (channel, z, y, x)."""
+        _, height, width = (max(edges) for edges in zip(*(part.stop for part in self.boxes), strict=True))
+        box = Box((z0, 0, 0), (z1, height, width))
+        voxels = np.empty((self._channels, *box.shape), np.uint8)
         for part in self.boxes:
             common = _common(box, part)
             if common.voxels:
                 # Mapped for a moment only, so that no part stays in memory.
                 whole = np.load(self._file(part), mmap_mode="r")
-                voxels[common.within(box)] = whole[channel][common.within(part)]
+                voxels[(slice(None), *common.within(box))] = whole[(slice(None), *common.within(part))]
         return voxels
 
     def _file(self, box: Box) -> Path:

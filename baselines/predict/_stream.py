@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
 
+from baselines.predict._heap import apart
 from baselines.predict._window import FLOOR
 from mitobench.errors import InvalidInputError
 from mitobench.types import Box
@@ -91,35 +93,38 @@ def _slabs(plan: Plan, tile: Tile, layers: list[Layer], image: Image) -> Iterato
     (y0, y1), (x0, x1) = plan.axes[1].reach(tile.y), plan.axes[2].reach(tile.x)
     boxes = [Box((layer.start, y0, x0), (layer.start + plan.axes[0].edge, y1, x1)) for layer in layers]
     with ThreadPoolExecutor(1) as pool:
-        reading = pool.submit(_read, image, boxes[0], None)
+        reading = pool.submit(_read, image, boxes[0], None, plan.step)
         for k, layer in enumerate(layers):
             slab = reading.result()
             if k + 1 < len(layers):
-                reading = pool.submit(_read, image, boxes[k + 1], slab)
+                reading = pool.submit(_read, image, boxes[k + 1], slab, plan.step)
             yield layer, slab
 
 
-def _read(image: Image, box: Box, last: _Slab | None) -> _Slab:
-    """Read a slab, but for the sections that the last one has too."""
-    known = 0 if last is None else max(0, last.box.stop[0] - box.start[0])
-    if last is None or not known:
-        return _Slab(box, image.read(box))
-    voxels = np.empty_like(last.voxels)
-    voxels[:, :known] = last.voxels[:, -known:]
-    voxels[:, known:] = image.read(box._replace(start=(last.box.stop[0], *box.start[1:])))
+def _read(image: Image, box: Box, last: _Slab | None, step: int) -> _Slab:
+    """Read a slab, a few sections at a time, but for those that the last one has too."""
+    (z0, y0, x0), (z1, y1, x1) = box
+    voxels = apart((len(image.channels), *box.shape), image.dtype)
+    known = 0 if last is None else max(0, last.box.stop[0] - z0)
+    if last is not None and known:
+        voxels[:, :known] = last.voxels[:, -known:]
+    for z in range(z0 + known, z1, step):
+        stop = min(z + step, z1)
+        image.read(Box((z, y0, x0), (stop, y1, x1)), out=voxels[:, z - z0 : stop - z0])
     return _Slab(box, voxels)
 
 
 def _batches(plan: Plan, tile: Tile, slab: _Slab, batch: int) -> Iterator[tuple[list[tuple[int, int]], AnyArray]]:
-    """Yield places (y, x) of windows and what they see. A batch never goes on in the next row of windows."""
+    """Yield places (y, x) of windows, row by row, and what they see."""
     _, height, width = (axis.edge for axis in plan.axes)
     _, y0, x0 = slab.box.start
-    columns = plan.axes[2].touching(tile.x)
-    for y in plan.axes[1].touching(tile.y):
-        for k in range(0, len(columns), batch):
-            at = [(y, x) for x in columns[k : k + batch]]
-            seen = [slab.voxels[:, :, y - y0 : y - y0 + height, x - x0 : x - x0 + width] for _, x in at]
-            yield at, np.stack(seen)
+    places = list(product(plan.axes[1].touching(tile.y), plan.axes[2].touching(tile.x)))
+    # Batches of about one size: a single window left over would be slow.
+    count = -(-len(places) // batch)
+    for k in range(count):
+        at = places[k * len(places) // count : (k + 1) * len(places) // count]
+        seen = [slab.voxels[:, :, y - y0 : y - y0 + height, x - x0 : x - x0 + width] for y, x in at]
+        yield at, np.stack(seen)
 
 
 class _Sums:
@@ -129,7 +134,7 @@ class _Sums:
         self._tile = tile
         self._weight = weight
         self._depth = plan.axes[0].edge
-        self._sums = torch.zeros((channels, self._depth, *tile.shape), device=weight.device)
+        self._sums = torch.from_numpy(apart((channels, self._depth, *tile.shape), np.float32)).to(weight.device)
         self._start = 0
         (self._count, self._bell), rows, columns = plan.totals()
         (self._counts, self._bells) = (
@@ -170,7 +175,7 @@ class _Sums:
 def _finished(sums: _Sums, box: Box, name: str, *, as_bytes: bool) -> AnyArray:
     """Return sections that no later window sees."""
     shape = (len(sums), *box.shape)
-    found: AnyArray = np.empty(shape, np.uint8 if as_bytes else np.float32)
+    found = apart(shape, np.uint8 if as_bytes else np.float32)
     for z in range(box.start[0], box.stop[0]):
         section = sums.section(z)
         if not bool(torch.isfinite(section).all()):

@@ -22,6 +22,8 @@ Intensity = Literal["unit", "centred"]
 FLOOR = 1e-4
 """Added to the weight of every voxel, so that none at the rim of the volume is divided by nothing."""
 
+_BATCH_VOXELS = 2**20
+
 _FLIPPED: dict[Flips, tuple[tuple[int, ...], ...]] = {
     "none": (),
     "xy": ((-1,), (-2,), (-2, -1)),
@@ -45,7 +47,7 @@ class Window:
     flips
         Mirror images that are averaged before blending: of all axes named, 4 for ``xy``, 8 for ``xyz``.
     batch
-        Windows that the network is given at a time.
+        Windows that the network is given at a time; by default as many as have a million voxels, and one at least.
     intensity
         ``unit``: the network sees values from 0 to 1; ``centred``: from -1 to 1.
     padding
@@ -60,13 +62,15 @@ class Window:
     --------
     >>> Window(patch=(17, 257, 257)).stride
     (8, 128, 128)
+    >>> Window().at_a_time, Window(patch=(16, 96, 96)).at_a_time
+    (1, 7)
     """
 
     patch: Shape = (32, 256, 256)
     overlap: float = 0.5
     sigma_scale: float = 0.1
     flips: Flips = "xy"
-    batch: int = 1
+    batch: int | None = None
     intensity: Intensity = "unit"
     padding: Shape = (0, 0, 0)
 
@@ -75,7 +79,8 @@ class Window:
         _check_edges("padding", self.padding, least=0)
         _check_number("overlap", self.overlap, 0 <= self.overlap < 1, "from 0 to less than 1")
         _check_number("sigma_scale", self.sigma_scale, 0 < self.sigma_scale < math.inf, "more than 0")
-        _check_number("batch", self.batch, isinstance(self.batch, int) and self.batch >= 1, "whole numbers from 1")
+        if self.batch is not None:
+            _check_number("batch", self.batch, isinstance(self.batch, int) and self.batch >= 1, "whole numbers from 1")
         for name, value, kind in (("flips", self.flips, Flips), ("intensity", self.intensity, Intensity)):
             if value not in get_args(kind):
                 raise InvalidInputError(f"{name} of a window is {value!r}; allowed: {', '.join(get_args(kind))}")
@@ -86,6 +91,12 @@ class Window:
         # Rounded first: 10 * (1 - 0.9) is a little less than 1.
         z, y, x = (max(1, int(round(edge * (1 - self.overlap), 6))) for edge in self.patch)
         return z, y, x
+
+    @property
+    def at_a_time(self) -> int:
+        """Most windows that the network is given at a time."""
+        # Several, where they are small: for a single small one PyTorch takes the slowest of its ways on a CPU.
+        return self.batch or max(1, _BATCH_VOXELS // math.prod(self.patch))
 
     @property
     def flips_of_axes(self) -> tuple[tuple[int, ...], ...]:

@@ -33,7 +33,7 @@ def predict_part(
     folder: PathOrStr,
     *,
     device: str = "auto",
-    batch: int = 1,
+    batch: int | None = None,
     memory: int = DEFAULT_MEMORY,
     workers: int | None = None,
     progress: Progress | None = None,

@@ -1,4 +1,4 @@
-"""Write a volume of any size to HDF5, slab by slab, compressing chunks in threads where HDF5 would use one."""
+"""Write volumes of any size to HDF5, slab by slab, compressing chunks in threads where HDF5 would use one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import h5py
     from numpy.typing import DTypeLike
 
-    from mitobench.types import AnyArray, PathOrStr, Progress, Shape
+    from mitobench.types import AnyArray, PathOrStr, Progress
 
 __all__ = ["plain_errors", "write_hdf5"]
 
@@ -34,30 +34,30 @@ def write_hdf5(
     path: PathOrStr,
     sections: Callable[[int, int], AnyArray],
     *,
-    shape: Shape,
+    shape: tuple[int, ...],
     dtype: DTypeLike,
     dataset: str = "main",
-    chunks: Shape | None = None,
+    chunks: tuple[int, ...] | None = None,
     compression: str | None = "gzip",
     compression_level: int = 4,
     progress: Progress | None = None,
 ) -> None:
-    """Write a volume to one dataset of a new HDF5 file, which gets its name when it is complete.
+    """Write a volume, or its channels, to one dataset of a new HDF5 file, which gets its name when it is complete.
 
     Parameters
     ----------
     path
         File to write; replaced if it exists.
     sections
-        Called with ascending z0, z1; returns these sections, (z1 - z0, y, x).
+        Called with ascending z0, z1; returns these sections, (z1 - z0, y, x) or (channel, z1 - z0, y, x).
     shape
-        Voxels along z, y, x.
+        Voxels along z, y, x, after the number of channels if there are any.
     dtype
         Type of the voxels.
     dataset
         Name of the dataset.
     chunks
-        Chunk of the dataset, by default h5py's choice.
+        Chunk of the dataset, an edge for each axis; by default h5py's choice.
     compression, compression_level
         ``gzip`` with a level from 0 to 9, ``lzf`` or None.
     progress
@@ -78,7 +78,7 @@ def write_hdf5(
         slabs = _slabs(target, sections)
         for done in _deflated(target, slabs) if compression == "gzip" else _plain(target, slabs):
             if progress is not None:
-                progress(done * math.prod(shape[1:]), math.prod(shape))
+                progress(done * (math.prod(shape) // shape[-3]), math.prod(shape))
 
 
 @contextmanager
@@ -93,7 +93,9 @@ def plain_errors() -> Iterator[None]:
         raise OSError(int(found[1]), os.strerror(int(found[1]))) from error
 
 
-def _storage(shape: Shape, chunks: Shape | None, compression: str | None, level: int) -> dict[str, Any]:
+def _storage(
+    shape: tuple[int, ...], chunks: tuple[int, ...] | None, compression: str | None, level: int
+) -> dict[str, Any]:
     """Check how to store the dataset and return it as h5py's options."""
     if chunks is not None and not all(1 <= chunk <= edge for chunk, edge in zip(chunks, shape, strict=True)):
         raise InvalidInputError(f"chunks is {chunks}, allowed is 1 up to the shape {shape}; give other chunks")
@@ -119,8 +121,9 @@ class _Slab(NamedTuple):
 
 def _slabs(target: h5py.Dataset, sections: Callable[[int, int], AnyArray]) -> Iterator[_Slab]:
     """Yield slabs of about `_SLAB_BYTES`, whole chunks deep so that no chunk is written twice."""
-    depth, height, width = target.shape
-    step = target.chunks[0] * max(1, _SLAB_BYTES // (target.chunks[0] * height * width * target.dtype.itemsize))
+    depth, deep = target.shape[-3], target.chunks[-3]
+    section = math.prod(target.shape) // depth * target.dtype.itemsize
+    step = deep * max(1, _SLAB_BYTES // (deep * section))
     for z in range(0, depth, step):
         stop = min(z + step, depth)
         yield _Slab(z, stop, sections(z, stop))
@@ -129,7 +132,7 @@ def _slabs(target: h5py.Dataset, sections: Callable[[int, int], AnyArray]) -> It
 def _plain(target: h5py.Dataset, slabs: Iterator[_Slab]) -> Iterator[int]:
     """Leave chunking and compression to HDF5; yield the sections done."""
     for slab in slabs:
-        target[slab.z0 : slab.z1] = slab.voxels
+        target[..., slab.z0 : slab.z1, :, :] = slab.voxels
         yield slab.z1
 
 
@@ -149,21 +152,22 @@ def _deflated(target: h5py.Dataset, slabs: Iterator[_Slab]) -> Iterator[int]:
 class _Row(NamedTuple):
     """One row of chunks along x, being compressed."""
 
-    z: int
-    y: int
+    start: tuple[int, ...]
     packed: Future[list[bytes]]
 
 
 def _submit(pool: ThreadPoolExecutor, deflate: _Deflate, slab: _Slab) -> Iterator[_Row]:
-    depth, height, _ = deflate.chunk
-    for z, y in itertools.product(range(0, slab.voxels.shape[0], depth), range(0, slab.voxels.shape[1], height)):
-        yield _Row(slab.z0 + z, y, pool.submit(deflate, slab.voxels[z : z + depth, y : y + height]))
+    edges = deflate.chunk[:-1]
+    starts = (range(0, size, edge) for size, edge in zip(slab.voxels.shape, edges, strict=False))
+    for *channel, z, y in itertools.product(*starts):
+        box = tuple(slice(at, at + edge) for at, edge in zip((*channel, z, y), edges, strict=True))
+        yield _Row((*channel, slab.z0 + z, y), pool.submit(deflate, slab.voxels[box]))
 
 
 def _finish(target: h5py.Dataset, slab: _Slab, rows: list[_Row]) -> int:
     for row in rows:
         for i, packed in enumerate(row.packed.result()):
-            target.id.write_direct_chunk((row.z, row.y, i * target.chunks[2]), packed)
+            target.id.write_direct_chunk((*row.start, i * target.chunks[-1]), packed)
     return slab.z1
 
 
@@ -171,7 +175,7 @@ def _finish(target: h5py.Dataset, slab: _Slab, rows: list[_Row]) -> int:
 class _Deflate:
     """Compress one row of chunks as HDF5's deflate filter would, background once for all."""
 
-    chunk: Shape
+    chunk: tuple[int, ...]
     dtype: Any
     level: int
     empty: bytes
@@ -183,7 +187,8 @@ class _Deflate:
         return cls(target.chunks, target.dtype, level, empty, _packed(empty, level))
 
     def __call__(self, row: AnyArray) -> list[bytes]:
-        return [self._pack(row[:, :, x : x + self.chunk[2]]) for x in range(0, row.shape[2], self.chunk[2])]
+        width = self.chunk[-1]
+        return [self._pack(row[..., x : x + width]) for x in range(0, row.shape[-1], width)]
 
     def _pack(self, block: AnyArray) -> bytes:
         if block.shape != self.chunk:
