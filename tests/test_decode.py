@@ -16,7 +16,6 @@ from mitobench.errors import (
     InputWarning,
     InvalidInputError,
     MemoryLimitError,
-    MissingExtraError,
     UnknownNameError,
     UnusableFileError,
 )
@@ -24,7 +23,6 @@ from mitobench.scores import read_scores
 
 PARITY = Path(os.environ.get("MITOBENCH_PARITY", Path(__file__).parent.parent.parent / "shared" / "parity"))
 
-cc3d = pytest.importorskip("cc3d", reason="connected-components-3d comes with the extra 'baselines'")
 pytest.importorskip("skimage")
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*no instance was found.*")
@@ -32,13 +30,13 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*no instance was found.*")
 
 @pytest.fixture
 def cut(monkeypatch):
-    """Return what sets the voxels of layers and tiles."""
+    """Return what sets the sections of layers and the voxels of strips."""
 
-    def set_voxels(layer, tile):
-        monkeypatch.setattr(source, "_LAYER_VOXELS", layer)
-        monkeypatch.setattr(source, "_TILE_VOXELS", tile)
+    def set_sizes(sections, voxels):
+        monkeypatch.setattr(source, "_LAYER_SECTIONS", sections)
+        monkeypatch.setattr(source, "_STRIP_VOXELS", voxels)
 
-    return set_voxels
+    return set_sizes
 
 
 def same(a, b):
@@ -89,7 +87,7 @@ def test_the_public_results(case, small, cut):
     if not path.exists():
         pytest.skip(f"{path} is not here")
     if small:
-        cut(160 * 160 * 3, 5000)
+        cut(3, 5000)
     with h5py.File(path) as file:
         probability, mw, cc = (file[f"case_{case}"][name][()] for name in ("probability", "mw", "cc"))
     assert same(decode_array(probability, MarkerWatershed(min_size=128)), mw)
@@ -105,17 +103,17 @@ def test_the_public_results(case, small, cut):
     thresholds=st.tuples(*[st.floats(0, 1)] * 3),
     sizes=st.tuples(st.integers(0, 4), st.integers(0, 9)),
     connectivity=st.sampled_from([6, 18, 26]),
-    voxels=st.tuples(st.sampled_from([1, 300, 1 << 26]), st.sampled_from([1, 40, 1 << 22])),
+    blocks=st.tuples(st.sampled_from([1, 3, 16]), st.sampled_from([1, 40, 300, 1 << 22])),
     workers=st.integers(1, 3),
 )
 def test_random_volumes_are_as_scikit_image_decodes_each_component(
-    seed, shape, levels, thresholds, sizes, connectivity, voxels, workers
+    seed, shape, levels, thresholds, sizes, connectivity, blocks, workers
 ):
     probability = terraces(np.random.default_rng(seed), shape, levels)
     method = MarkerWatershed(*thresholds, *sizes, connectivity)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(source, "_LAYER_VOXELS", voxels[0])
-        patch.setattr(source, "_TILE_VOXELS", voxels[1])
+        patch.setattr(source, "_LAYER_SECTIONS", blocks[0])
+        patch.setattr(source, "_STRIP_VOXELS", blocks[1])
         found = decode_array(probability, method, workers=workers)
     assert same(found, reference(probability, method, whole=False))
     ids, first = np.unique(found, return_index=True)
@@ -126,7 +124,7 @@ def test_random_volumes_are_as_scikit_image_decodes_each_component(
 
 @pytest.mark.parametrize("seed", range(20))
 def test_one_component_is_as_scikit_image_decodes_the_whole_volume(seed, cut):
-    cut(200, 50)
+    cut(2, 50)
     rng = np.random.default_rng(seed)
     probability = terraces(rng, (9, 20, 20), int(rng.integers(2, 9)))
     probability[0] = np.maximum(probability[0], 10)
@@ -140,7 +138,9 @@ def test_one_component_is_as_scikit_image_decodes_the_whole_volume(seed, cut):
 @pytest.mark.parametrize("seed", range(10))
 def test_unequal_seeds_are_as_scikit_image_decodes_the_whole_volume(seed, cut):
     """No two seed voxels have one value, so that no heap has to choose; there are many components and plateaus."""
-    cut(500, 90)
+    from skimage.measure import label
+
+    cut(3, 300)
     rng = np.random.default_rng(seed)
     mask = terraces(rng, (9, 24, 24), 5)[0] // 3 * 2
     places = rng.choice(mask.size, 80, replace=False)
@@ -149,7 +149,7 @@ def test_unequal_seeds_are_as_scikit_image_decodes_the_whole_volume(seed, cut):
     contour.ravel()[places] = 0
     probability = np.stack([mask, contour])
     method = MarkerWatershed(seed_mask=0.5, seed_contour=0.5, foreground=0.45, min_size=0, seed_connectivity=6)
-    assert cc3d.connected_components(mask > 114, connectivity=6).max() > 3
+    assert label(mask > 114, connectivity=1).max() > 3
     assert same(decode_array(probability, method), reference(probability, method, whole=True))
 
 
@@ -158,7 +158,7 @@ def test_unequal_seeds_are_as_scikit_image_decodes_the_whole_volume(seed, cut):
 def test_components_are_those_of_scikit_image(connectivity, seed, cut):
     from skimage.measure import label
 
-    cut(150, 40)
+    cut(2, 70)
     mask = terraces(np.random.default_rng(seed), (8, 15, 17), 9)[0]
     whole = label(mask > 127, connectivity={6: 1, 18: 2, 26: 3}[connectivity])
     assert same(decode_array(mask[None], Components(0.5, 5, connectivity)), without_small(whole, 5))
@@ -172,10 +172,10 @@ def bridge():
     return np.stack([mask, np.zeros_like(mask)])
 
 
-@pytest.mark.parametrize("voxels", [(1, 1), (700, 100), (1 << 26, 1 << 22)])
+@pytest.mark.parametrize("blocks", [(1, 1), (2, 200), (16, 1 << 22)], ids=str)
 @pytest.mark.parametrize("workers", [1, 3])
-def test_a_thin_bridge_is_shared_whatever_the_blocks(voxels, workers, cut):
-    cut(*voxels)
+def test_a_thin_bridge_is_shared_whatever_the_blocks(blocks, workers, cut):
+    cut(*blocks)
     method = MarkerWatershed(seed_mask=0.9, min_size=0)
     found = decode_array(bridge(), method, workers=workers)
     assert found[3, 4, 1:39].tolist() == [1] * 19 + [2] * 19
@@ -224,7 +224,7 @@ def write(path, probability, **options):
 @pytest.mark.parametrize("method", list(METHODS))
 @pytest.mark.parametrize("chunks", [None, (1, 2, 5, 7), (2, 9, 20, 20), (1, 4, 8, 8)], ids=str)
 def test_files_give_what_arrays_give(tmp_path, method, chunks, cut):
-    cut(2000, 300)
+    cut(4, 300)
     probability = terraces(np.random.default_rng(3), (9, 20, 20), 12)
     name = write(tmp_path / "p.h5", probability, chunks=chunks, compression=chunks and "gzip")
     seen = []
@@ -294,20 +294,61 @@ def test_an_interrupt_leaves_what_was_there(tmp_path):
 def test_memory_limits():
     probability = bridge()
     with pytest.raises(MemoryLimitError) as raised:
-        decode_array(probability, "mw", memory=9_000)
+        decode_array(probability, "mw", memory=600)
     assert str(raised.value) == (
-        "array[0]: sections of 9 x 40 voxels do not fit in the memory limit of 9,000 bytes; give at least 9,604 "
-        "(memory=, --memory)"
+        "array[0]: rows of 40 voxels do not fit in the memory limit of 600 bytes; give at least 640 (memory=, --memory)"
     )
     method = MarkerWatershed(seed_mask=0.9, min_size=0)
     with pytest.raises(MemoryLimitError) as raised:
-        decode_array(probability, method, memory=50_000, workers=1)
+        decode_array(probability, method, memory=40_000, workers=1)
     assert str(raised.value) == (
         "array[0]: the foreground from (1, 1, 1) to (6, 8, 39) is connected and has several seeds; to flood it takes "
-        "54,170 bytes, the memory limit is 50,000; raise it (memory=, --memory) or the foreground threshold"
+        "44,310 bytes, the memory limit is 40,000; raise it (memory=, --memory) or the foreground threshold"
     )
     with pytest.raises(MemoryLimitError, match=r"^array\[0\]: falls into [0-9,]+ pieces or more, too many for the"):
         decode_array(np.random.default_rng(0).integers(0, 256, (2, 9, 20, 20), np.uint8), "mw", memory=80_000)
+
+
+@pytest.mark.parametrize("method", [MarkerWatershed(seed_mask=0.9, min_size=0), Components()], ids=["mw", "cc"])
+def test_little_memory_changes_nothing(method, tmp_path, monkeypatch):
+    """Strips smaller than chunks are read, one at a time, and components are flooded one after the other."""
+    import baselines.decode._front as front
+
+    probability = np.tile(bridge(), (1, 1, 3, 1))
+    name = write(tmp_path / "p.h5", probability, chunks=(1, 7, 20, 8), compression="gzip")
+    expected = decode_array(probability, method)
+    planned = []
+    plan = front.plan_layers
+    monkeypatch.setattr(
+        front, "plan_layers", lambda *args, **options: planned.append(plan(*args, **options)) or planned[0]
+    )
+    assert np.array_equal(decode_array(name, method, memory=45_000, workers=3), expected)
+    assert planned[0].rows < 20
+    assert planned[0].at_once < 3
+
+
+@pytest.mark.parametrize(
+    ("shape", "chunk", "memory", "expected"),
+    [
+        ((200, 2048, 2048), (16, 128, 128), 10**9, (16, 128, 2)),
+        ((200, 2048, 2048), (1, 1, 1), 10**9, (16, 128, 2)),
+        ((200, 2048, 2048), (1, 512, 2048), 10**9, (4, 512, 2)),
+        ((200, 2048, 2048), (1, 2048, 2048), 10**9, (1, 2048, 2)),
+        ((9, 20, 20), (16, 128, 128), 10**9, (9, 20, 2)),
+        ((1000, 4096, 4096), (16, 256, 256), 10**9, (16, 256, 2)),
+        ((1000, 4096, 4096), (16, 256, 256), 4 * 10**8, (16, 256, 1)),
+        ((1000, 4096, 4096), (16, 256, 256), 10**8, (16, 95, 1)),
+        ((1000, 4096, 4096), (16, 256, 256), 10**5, (1, 1, 1)),
+    ],
+)
+def test_strips_are_rows_of_chunks_that_fit_in_memory(shape, chunk, memory, expected):
+    planned = source.plan_layers(shape, chunk, 2, memory=memory, workers=2, name="p")
+    assert (planned.depth, planned.rows, planned.at_once) == expected
+    assert planned.count == -(-shape[0] // planned.depth)
+    strips = planned.strips(planned.count - 1)
+    assert (
+        sum(strip.voxels for strip in strips) == (shape[0] - (planned.count - 1) * planned.depth) * shape[1] * shape[2]
+    )
 
 
 @pytest.mark.parametrize(
@@ -358,7 +399,7 @@ def test_settings_without_sense(make, message):
     assert str(raised.value) == message
 
 
-def test_other_bad_input(tmp_path, monkeypatch):
+def test_other_bad_input(tmp_path):
     with pytest.raises(UnknownNameError) as raised:
         decode(bridge(), tmp_path / "seg.h5", "nw")
     assert str(raised.value) == "unknown method 'nw'; allowed: mw, cc"
@@ -367,12 +408,6 @@ def test_other_bad_input(tmp_path, monkeypatch):
     assert str(raised.value) == "workers and memory must be at least 1, got workers=0 and memory=1000000000"
     with pytest.raises(UnusableFileError, match=r"the folder .*/none does not exist; create it first$"):
         decode(bridge(), tmp_path / "none" / "seg.h5", "mw")
-    monkeypatch.setitem(__import__("sys").modules, "cc3d", None)
-    with pytest.raises(MissingExtraError) as raised:
-        decode_array(bridge(), "mw")
-    assert str(raised.value) == (
-        "decoding needs connected-components-3d, which is not installed; run pip install 'mitobench[baselines]'"
-    )
 
 
 def test_why_nothing_was_found():

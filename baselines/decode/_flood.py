@@ -1,30 +1,32 @@
-"""Foreground with several seeds: each component is flooded alone, cut out by its box."""
+"""Foreground with several seeds: each component is flooded alone, as a list of its voxels."""
 
 from __future__ import annotations
 
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from baselines.decode._kernels import flood, paint
-from baselines.decode._runs import Runs, places_of
+from baselines.decode._kernels import cut_runs, flood, link_runs, move_values, paint
+from baselines.decode._runs import Runs, positions, steps_of, taken
 from baselines.decode._scan import load
 from mitobench.errors import MemoryLimitError
 from mitobench.types import Box
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from concurrent.futures import Future
 
-    from baselines.decode._scan import Layer, Scan
+    from baselines.decode._scan import Kept, Scan
     from baselines.decode._spool import Spool
     from mitobench.types import AnyArray, Int64, Shape
 
 __all__ = ["Flooded", "flood_components"]
 
-_BOX_BYTES, _VOXEL_BYTES = 5, 48
-"""What flooding takes: for each voxel of the box, and for each of the component."""
+_VOXEL_BYTES, _RUN_BYTES = 34, 150
+"""What flooding takes: for each voxel of the component and for each of its runs."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,21 +47,19 @@ class Flooded:
 
 @dataclass(frozen=True, eq=False)
 class _Part:
-    """A component, or the part of it in one layer; ``seeds`` are labelled by their components."""
+    """A component, or the part of it in one strip: its runs labelled by their seeds, 0 for none, and their values."""
 
-    foreground: Runs
+    runs: Runs
     values: AnyArray
-    seeds: Runs
 
     @classmethod
     def joined(cls, parts: list[_Part]) -> _Part:
-        values = np.concatenate([part.values for part in parts])
-        return cls(Runs.joined([p.foreground for p in parts]), values, Runs.joined([p.seeds for p in parts]))
+        return cls(Runs.joined([part.runs for part in parts]), np.concatenate([part.values for part in parts]))
 
 
 def flood_components(
     scan: Scan, spool: Spool, several: AnyArray, seed: Int64, *, memory: int, workers: int, name: str
-) -> Iterator[list[Flooded]]:
+) -> Iterator[Flooded]:
     """Flood the components that have several seeds.
 
     Parameters
@@ -77,63 +77,60 @@ def flood_components(
 
     Yields
     ------
-    list of Flooded
-        After each layer, the components that end there.
+    Flooded
+        Each component.
 
     Raises
     ------
     MemoryLimitError
         A component does not fit in memory.
     """
-    last = np.zeros(scan.foreground.components + 1, np.int64)
-    np.maximum.at(last, scan.foreground.component, scan.foreground.layer)
-    begun: dict[int, list[_Part]] = {}
+    shape = scan.layers.shape
+    waiting: deque[tuple[int, Future[Flooded]]] = deque()
     with ThreadPoolExecutor(workers, thread_name_prefix="mitobench") as pool:
-        for layer, place in enumerate(scan.kept):
-            for component, part in _parts(load(spool, place), scan, several, seed):
+        for part in _components(scan, spool, several, seed):
+            size = _bytes_for(part, shape, memory, name)
+            while waiting and size + sum(other for other, _ in waiting) > memory:
+                yield waiting.popleft()[1].result()
+            waiting.append((size, pool.submit(_flood, part, shape)))
+        for _, future in waiting:
+            yield future.result()
+
+
+def _components(scan: Scan, spool: Spool, several: AnyArray, seed: Int64) -> Iterator[_Part]:
+    """Yield the components with several seeds, each where it ends."""
+    pieces = scan.foreground
+    last = np.zeros(pieces.components + 1, np.int64)
+    last[pieces.component] = pieces.layer
+    begun: dict[int, list[_Part]] = {}
+    for layer, strips in enumerate(scan.kept):
+        for kept in strips:
+            for component, part in _parts(kept, spool, several, pieces.component, seed):
                 begun.setdefault(component, []).append(part)
-            ended = [_Part.joined(begun.pop(component)) for component in list(begun) if last[component] == layer]
-            sizes = [_bytes_for(part, scan.layers.shape, memory, name) for part in ended]
-            # Few are large, and one of these at a time may take all the memory.
-            small = [part for part, size in zip(ended, sizes, strict=True) if size * workers <= memory]
-            large = [part for part, size in zip(ended, sizes, strict=True) if size * workers > memory]
-            done = list(pool.map(lambda part: _flood(part, scan.layers.shape), small))
-            yield done + [_flood(part, scan.layers.shape) for part in large]
+        for component in [component for component in begun if last[component] == layer]:
+            yield _Part.joined(begun.pop(component))
 
 
-def _parts(layer: Layer, scan: Scan, several: AnyArray, seed: Int64) -> Iterator[tuple[int, _Part]]:
-    """Yield the parts of components with several seeds in a layer."""
-    component = scan.foreground.component
-    owner, seed_owner = component[layer.foreground.label], component[layer.within]
-    first_value = np.cumsum(layer.foreground.length) - layer.foreground.length
-    seeds = Runs(layer.seeds.start, layer.seeds.length, seed[layer.seeds.label])
-    seeds_of = dict(_grouped(seed_owner, several[seed_owner] & (seeds.label > 0)))
-    for number, runs in _grouped(owner, several[owner]):
-        part = layer.foreground[runs]
-        values = layer.values[places_of(first_value[runs], part.length)]
-        yield number, _Part(part, values, seeds[seeds_of.get(number, slice(0))])
-
-
-def _grouped(key: Int64, which: AnyArray) -> Iterator[tuple[int, AnyArray]]:
-    """Yield each key of those chosen with the indices that have it."""
-    chosen = np.flatnonzero(which)
-    chosen = chosen[np.argsort(key[chosen], kind="stable")]
-    keys, begin = np.unique(key[chosen], return_index=True)
-    # Without any key there is still one part, an empty one.
-    yield from zip(keys.tolist(), np.split(chosen, begin[1:]), strict=False)
-
-
-def _box(runs: Runs, shape: Shape) -> Box:
-    z, y, x = np.unravel_index(runs.start, shape)
-    low = int(z.min()), int(y.min()), int(x.min())
-    return Box(low, (int(z.max()) + 1, int(y.max()) + 1, int((x + runs.length).max())))
+def _parts(kept: Kept, spool: Spool, several: AnyArray, component: Int64, seed: Int64) -> Iterator[tuple[int, _Part]]:
+    """Yield the parts of components with several seeds in a strip."""
+    strip = load(spool, kept)
+    owner = component[kept.foreground :][strip.piece]
+    chosen = np.flatnonzero(several[owner])
+    chosen = chosen[np.argsort(owner[chosen], kind="stable")]
+    length = strip.length.astype(np.int64)
+    first_value = np.cumsum(length) - length
+    owners, begin = np.unique(owner[chosen], return_index=True)
+    for number, runs in zip(owners.tolist(), np.split(chosen, begin[1:]), strict=False):
+        own = strip.seed[runs].astype(np.int64)
+        part = Runs(strip.start[runs], length[runs], np.where(own > 0, seed[kept.seeds + own], 0))
+        yield number, _Part(part, taken(strip.values, first_value[runs], part.length)[0])
 
 
 def _bytes_for(part: _Part, shape: Shape, memory: int, name: str) -> int:
     """Return what flooding a component takes, or refuse it."""
-    box = _box(part.foreground, shape)
-    size = _BOX_BYTES * box.voxels + _VOXEL_BYTES * len(part.values)
+    size = _VOXEL_BYTES * len(part.values) + _RUN_BYTES * len(part.runs)
     if size > memory:
+        box = _box(part.runs, shape)
         raise MemoryLimitError(
             f"{name}: the foreground from {box.start} to {box.stop} is connected and has several seeds; to flood it "
             f"takes {size:,} bytes, the memory limit is {memory:,}; raise it (memory=, --memory) or the foreground "
@@ -142,35 +139,29 @@ def _bytes_for(part: _Part, shape: Shape, memory: int, name: str) -> int:
     return size
 
 
+def _box(runs: Runs, shape: Shape) -> Box:
+    z, y, x = np.unravel_index(runs.start, shape)
+    low = int(z.min()), int(y.min()), int(x.min())
+    return Box(low, (int(z.max()) + 1, int(y.max()) + 1, int((x + runs.length).max())))
+
+
 def _flood(part: _Part, shape: Shape) -> Flooded:
     """Flood one component."""
-    box = _box(part.foreground, shape)
-    _, height, width = padded = tuple(n + 2 for n in box.shape)
-    image, labels = np.zeros(np.prod(padded), np.uint8), np.zeros(np.prod(padded), np.int32)
-    places = places_of(_moved(part.foreground, shape, box), part.foreground.length)
-    image[places] = part.values
-    ids, number = np.unique(part.seeds.label, return_inverse=True)
-    paint(labels, _moved(part.seeds, shape, box), part.seeds.length, number + 1)
-    # Neighbours in the order of their raster, as in scikit-image.
-    steps = np.array([-height * width, -width, -1, 1, width, height * width])
-    flood(image, labels, steps, len(places))
-    return _cut(part, ids[labels[places] - 1])
-
-
-def _moved(runs: Runs, shape: Shape, box: Box) -> Int64:
-    """Return where runs start in the raster of a box with a margin of one voxel."""
-    at = [axis - low + 1 for axis, low in zip(np.unravel_index(runs.start, shape), box.start, strict=True)]
-    return np.ravel_multi_index(at, tuple(n + 2 for n in box.shape)).astype(np.int64)
-
-
-def _cut(part: _Part, label: Int64) -> Flooded:
-    """Cut the runs of a component where the labels of its voxels change."""
-    runs = part.foreground
-    changes = np.append(True, label[1:] != label[:-1])
-    begin = np.cumsum(runs.length) - runs.length
-    changes[begin] = True
-    cuts = np.flatnonzero(changes)
-    run = np.searchsorted(begin, cuts, side="right") - 1
-    length = np.diff(cuts, append=len(label))
-    found = Runs(runs.start[run] + cuts - begin[run], length, label[cuts])
-    return Flooded(found, np.add.reduceat(part.values, cuts, dtype=np.int64))
+    begin = np.cumsum(part.runs.length) - part.runs.length
+    order = np.argsort(part.runs.start)
+    runs, begin = part.runs[order], begin[order]
+    position = positions(runs.start, shape)
+    # In the lists, one place that is no voxel parts runs that do not touch.
+    apart = np.append(True, position[1:] != position[:-1] + runs.length[:-1])
+    place = np.cumsum(runs.length) - runs.length + np.cumsum(apart)
+    size = int(place[-1] + runs.length[-1]) + 1
+    values, labels = np.zeros(size, np.uint8), np.zeros(size, np.int32)
+    move_values(part.values, begin, values, place, runs.length)
+    ids = np.unique(np.append(runs.label, 0))
+    paint(labels, place, runs.length, np.searchsorted(ids, runs.label), np.arange(1, len(ids) + 1, dtype=np.int32))
+    links = np.zeros((size, 4), np.int64 if size >> 31 else np.int32)
+    for step, column in zip(steps_of(shape, 6)[0], (2, 0), strict=True):
+        link_runs(position, runs.length, place, step, links, column)
+    flood(values, labels, links, len(part.values))
+    run, offset, length, total = cut_runs(values, labels, place, runs.length)
+    return Flooded(Runs(runs.start[run] + offset, length, ids[labels[place[run] + offset] - 1]), total)

@@ -97,9 +97,7 @@ def decode(
     UnusableFileError
         A file is missing or damaged, or cannot be written.
     MemoryLimitError
-        Sections, or a component with several seeds, do not fit in ``memory``.
-    MissingExtraError
-        The library for connected components is not installed.
+        A row, or a component with several seeds, does not fit in ``memory``.
     """
     method = method_of(method)
     folder = check_output_folder(path).parent
@@ -169,8 +167,8 @@ def _decoded(
         raise InvalidInputError(f"workers and memory must be at least 1, got workers={workers} and memory={memory}")
     with open_probability(probability, method) as source, Spool(memory // 8, folder) as spool:
         mask = source.mask
-        layers = plan_layers(mask.shape, mask.chunks[0], len(source.channels), memory, mask.name)
-        scanned = scan(source, method, layers, spool, memory=memory, workers=workers, progress=progress)
+        layers = plan_layers(mask.shape, mask.chunks, source.channels, memory=memory, workers=workers, name=mask.name)
+        scanned = scan(source, method, layers, spool, memory=memory, progress=progress)
         found = find_instances(scanned, method, spool, memory=memory, workers=workers, name=mask.name)
         _warn_of_nothing(found, scanned.foreground.components, mask.name)
         yield mask.shape, found

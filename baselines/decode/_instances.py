@@ -10,11 +10,10 @@ import numpy as np
 from baselines.decode._flood import flood_components
 from baselines.decode._kernels import paint
 from baselines.decode._methods import MarkerWatershed
-from baselines.decode._runs import Runs
+from baselines.decode._runs import Runs, unique_pairs
 from baselines.decode._scan import load
 
 if TYPE_CHECKING:
-    from baselines.decode._flood import Flooded
     from baselines.decode._methods import Method
     from baselines.decode._scan import Scan
     from baselines.decode._spool import Place, Spool
@@ -48,14 +47,14 @@ class Instances:
     flooded: int
     _scan: Scan
     _spool: Spool
-    _id_of_piece: Int64
-    _id_of_owner: Int64
+    _id_of_piece: AnyArray
+    _id_of_owner: AnyArray
     _cut: tuple[tuple[Place, ...], ...]
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """The smallest unsigned type that holds the ids."""
-        return np.min_scalar_type(len(self.sizes))
+        return self._id_of_owner.dtype
 
     def sections(self, start: int, stop: int) -> AnyArray:
         """Paint some sections, (z, y, x)."""
@@ -63,17 +62,13 @@ class Instances:
         sections = np.zeros((stop - start, *layers.shape[1:]), self.dtype)
         flat, before = sections.reshape(-1), start * layers.shape[1] * layers.shape[2]
         for layer in range(start // layers.depth, -(-stop // layers.depth)):
-            for runs in self._runs(layer):
-                paint(flat, runs.start - before, runs.length, runs.label.astype(self.dtype))
+            for kept in self._scan.kept[layer]:
+                strip = load(self._spool, kept)
+                paint(flat, strip.start - before, strip.length, strip.piece, self._id_of_piece[kept.foreground :])
+            for cut in self._cut[layer]:
+                first, length, owner = self._spool.get(cut)
+                paint(flat, first - before, length, owner, self._id_of_owner)
         return sections
-
-    def _runs(self, layer: int) -> list[Runs]:
-        """Return the runs of a layer that are in an instance, labelled by its id."""
-        whole = load(self._spool, self._scan.kept[layer]).foreground
-        cut = [Runs(*self._spool.get(place)) for place in self._cut[layer]]
-        labelled = [Runs(whole.start, whole.length, self._id_of_piece[whole.label])]
-        labelled += [Runs(one.start, one.length, self._id_of_owner[one.label]) for one in cut]
-        return [runs[runs.label > 0] for runs in labelled]
 
 
 def find_instances(scan: Scan, method: Method, spool: Spool, *, memory: int, workers: int, name: str) -> Instances:
@@ -100,11 +95,11 @@ def find_instances(scan: Scan, method: Method, spool: Spool, *, memory: int, wor
     several = owner == _SEVERAL
     cut: list[list[Place]] = [[] for _ in scan.kept]
     floods = flood_components(scan, spool, several, seed, memory=memory, workers=workers, name=name)
-    for done in floods if several.any() else ():
-        for one in done:
-            sums.add(one.runs.label, one.runs.length, one.totals, one.runs.start)
-        _put_aside(done, scan.layers.voxels, spool, cut)
+    for one in floods if several.any() else ():
+        sums.add(one.runs.label, one.runs.length, one.totals, one.runs.start)
+        _put_aside(one.runs, scan.layers.voxels, spool, cut)
     ids, chosen = sums.ids(max(1, method.min_size))
+    dtype = np.min_scalar_type(len(chosen))
     return Instances(
         sums.voxels[chosen],
         sums.total[chosen] / sums.voxels[chosen] / 255,
@@ -112,8 +107,8 @@ def find_instances(scan: Scan, method: Method, spool: Spool, *, memory: int, wor
         int(np.count_nonzero(several)),
         scan,
         spool,
-        np.where(whole, ids[owner_of_piece], 0),
-        ids,
+        np.where(whole, ids[owner_of_piece], 0).astype(dtype),
+        ids.astype(dtype),
         tuple(map(tuple, cut)),
     )
 
@@ -127,8 +122,8 @@ def _used_seeds(scan: Scan, least: int) -> Int64:
 
 def _owners(scan: Scan, seed: Int64) -> Int64:
     """Return the seed in each component of the foreground: 0 for none, `_SEVERAL` for more than one."""
-    pairs = np.stack([scan.foreground.component[scan.pairs[:, 0]], seed[scan.pairs[:, 1]]], axis=1)
-    pairs = np.unique(pairs[pairs[:, 1] > 0], axis=0)
+    pairs = unique_pairs(scan.foreground.component[scan.pairs[:, 0]], seed[scan.pairs[:, 1]])
+    pairs = pairs[pairs[:, 1] > 0]
     owner = np.zeros(scan.foreground.components + 1, np.int64)
     owner[pairs[:, 0]] = pairs[:, 1]
     owner[np.bincount(pairs[:, 0], minlength=len(owner)) > 1] = _SEVERAL
@@ -158,10 +153,10 @@ class _Sums:
         return ids, chosen
 
 
-def _put_aside(done: list[Flooded], layer_voxels: int, spool: Spool, cut: list[list[Place]]) -> None:
-    """Keep the runs of flooded components, by the layer in which they lie."""
-    runs = Runs.joined([one.runs for one in done])
+def _put_aside(runs: Runs, layer_voxels: int, spool: Spool, cut: list[list[Place]]) -> None:
+    """Keep the runs of a flooded component, which are in raster order, by the layer in which they lie."""
     layer = runs.start // layer_voxels
-    for number in np.unique(layer).tolist():
-        part = runs[layer == number]
-        cut[number].append(spool.put(part.start, part.length, part.label))
+    numbers, begin = np.unique(layer, return_index=True)
+    for number, first, last in zip(numbers.tolist(), begin, [*begin[1:], len(runs)], strict=True):
+        part = runs[first:last]
+        cut[number].append(spool.put(part.start, part.length.astype(np.int32), part.label.astype(np.uint32)))

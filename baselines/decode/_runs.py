@@ -1,4 +1,4 @@
-"""Stretches of voxels of one label along x: what is kept of a volume once it was looked at."""
+"""Stretches of voxels along x: what is kept of a volume once it was looked at, and which of them are connected."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from mitobench.types import AnyArray, Int64
+from baselines.decode._kernels import join_runs, move_values
 
-__all__ = ["Runs", "places_of", "runs_of"]
+if TYPE_CHECKING:
+    from baselines.decode._methods import Connectivity
+    from mitobench.types import AnyArray, Int64, Shape
+
+__all__ = ["Runs", "connected", "positions", "steps_of", "taken", "unique_pairs"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +27,7 @@ class Runs:
     length
         int64 (n,), voxels; no run goes beyond its row.
     label
-        int64 (n,), 1 and up.
+        int64 (n,).
     """
 
     start: Int64
@@ -45,40 +48,67 @@ class Runs:
         return cls(*(np.concatenate([getattr(part, f) for part in parts]) for f in ("start", "length", "label")))
 
 
-def runs_of(labels: AnyArray) -> Runs:
-    """Return the runs of an array that are not 0, in raster order, placed in the raster of the array.
+def positions(start: Int64, shape: Shape) -> Int64:
+    """Return where voxels lie in the raster of a volume with one more row and one more column than this shape.
 
-    Parameters
-    ----------
-    labels
-        (z, y, x), contiguous.
+    There a step along y or z is the same number everywhere, and what is not adjacent does not seem to be.
 
     Examples
     --------
-    >>> found = runs_of(np.array([[[0, 7, 7, 3], [3, 3, 0, 0]]]))
-    >>> found.start.tolist(), found.length.tolist(), found.label.tolist()
-    ([1, 3, 4], [2, 1, 2], [7, 3, 3])
+    >>> positions(np.arange(8), (2, 2, 2)).tolist()
+    [0, 1, 3, 4, 9, 10, 12, 13]
     """
-    flat = labels.reshape(-1)
-    changes = np.empty(flat.size, np.bool_)
-    np.not_equal(flat[1:], flat[:-1], out=changes[1:])
-    changes[:: labels.shape[-1]] = True
-    start = np.flatnonzero(changes)
-    length = np.diff(start, append=flat.size)
-    label = flat[start]
-    inside = label != 0
-    return Runs(start[inside], length[inside], label[inside].astype(np.int64))
+    _, height, width = shape
+    row = start // width
+    return start + row + row // height * (width + 1)
 
 
-def places_of(start: Int64, length: Int64) -> Int64:
-    """Return the index of every voxel of runs, one run behind the other.
+def steps_of(shape: Shape, connectivity: Connectivity) -> tuple[Int64, Int64]:
+    """Return the steps from a row to those before it with neighbours, and how far these reach along x.
+
+    See `join_runs`, for positions as of `positions`.
+    """
+    row, section = shape[2] + 1, (shape[1] + 1) * (shape[2] + 1)
+    if connectivity == 6:
+        return np.array([row, section]), np.array([0, 0])
+    across = int(connectivity == 26)
+    return np.array([row, section, section + row, section - row]), np.array([1, 1, across, across])
+
+
+def connected(start: Int64, length: Int64, shape: Shape, connectivity: Connectivity) -> tuple[Int64, int]:
+    """Return of each run, in raster order, the number of its component, from 1 on; and how many there are.
 
     Examples
     --------
-    >>> places_of(np.array([5, 20]), np.array([3, 2])).tolist()
-    [5, 6, 7, 20, 21]
+    >>> start, length = np.array([0, 3, 7]), np.array([2, 1, 1])  # xx.x
+    >>> connected(start, length, (1, 2, 4), 6)[0].tolist()         # ...x
+    [1, 2, 2]
+    """
+    place = positions(start, shape)
+    labels, number = join_runs(place, place + length, *steps_of(shape, connectivity))
+    return labels, int(number)
+
+
+def unique_pairs(a: Int64, b: Int64) -> Int64:
+    """Return each pair of numbers below 2 ** 31 once, (n, 2).
+
+    Examples
+    --------
+    >>> unique_pairs(np.array([4, 2, 4]), np.array([1, 9, 1])).tolist()
+    [[2, 9], [4, 1]]
+    """
+    return np.stack(np.divmod(np.unique(a << 31 | b), 1 << 31), axis=1)
+
+
+def taken(values: AnyArray, at: Int64, length: Int64) -> tuple[AnyArray, Int64]:
+    """Return bytes run by run, and the sum of each run.
+
+    Examples
+    --------
+    >>> found, total = taken(np.arange(9, dtype=np.uint8), np.array([7, 0]), np.array([2, 3]))
+    >>> found.tolist(), total.tolist()
+    ([7, 8, 0, 1, 2], [15, 3])
     """
     ends = np.cumsum(length)
-    if len(ends) == 0:
-        return ends
-    return np.repeat(start - ends + length, length) + np.arange(ends[-1])
+    found = np.empty(ends[-1] if len(ends) else 0, np.uint8)
+    return found, move_values(values, at, found, ends - length, length)

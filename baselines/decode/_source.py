@@ -1,38 +1,37 @@
-"""The probabilities: checked when they are opened, then read layer by layer."""
+"""The probabilities: checked when they are opened, then read strip by strip."""
 
 from __future__ import annotations
 
-import math
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from baselines.decode._methods import MarkerWatershed
 from mitobench.errors import InvalidInputError, MemoryLimitError
-from mitobench.overlap import stream, stream_one
-from mitobench.volumes import SectionRange, open_image
+from mitobench.types import Box
+from mitobench.volumes import open_image
+from mitobench.volumes.reader import ThreadReaders
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from baselines.decode._methods import Method
-    from mitobench.types import AnyArray, Box, Shape, Volume
+    from mitobench.types import AnyArray, Shape, Volume
 
 __all__ = ["Layers", "Source", "open_probability", "plan_layers"]
 
-_LAYER_VOXELS = 1 << 26
-"""Voxels of a layer, unless its chunks are deeper: what is known of it before it is joined stays small."""
+_LAYER_SECTIONS = 16
+"""Sections of a layer, unless chunks are deeper or rows of chunks larger than a strip."""
 
-_TILE_VOXELS = 1 << 19
-"""Voxels that are labelled at a time: they stay in the cache, and many tiles have no foreground at all."""
+_STRIP_VOXELS = 1 << 22
+"""Voxels of a strip, unless a row of chunks is larger: few enough to stay in the cache, many enough to hide Python."""
 
 
 @dataclass(frozen=True)
 class Layers:
-    """A volume cut into layers of whole sections, and these into tiles.
+    """A volume cut into layers of whole sections, and these into strips of whole rows.
 
     Attributes
     ----------
@@ -40,13 +39,16 @@ class Layers:
         Of the volume.
     depth
         Sections of a layer; the last one may have fewer.
-    edge
-        Of a tile, along y and x.
+    rows
+        Of a strip; the last one of a layer may have fewer.
+    at_once
+        Strips for whose reading there is memory.
     """
 
     shape: Shape
     depth: int
-    edge: int
+    rows: int
+    at_once: int
 
     @property
     def count(self) -> int:
@@ -58,44 +60,43 @@ class Layers:
         """Of a layer, as all but the last one have."""
         return self.depth * self.shape[1] * self.shape[2]
 
-    def sections(self, layer: int) -> tuple[int, int]:
-        """First section of a layer, and the one behind its last."""
-        return layer * self.depth, min((layer + 1) * self.depth, self.shape[0])
-
-    def tiles(self) -> list[tuple[slice, slice]]:
-        """Rows and columns of the tiles of every layer."""
-        rows, columns = ([slice(i, min(i + self.edge, n)) for i in range(0, n, self.edge)] for n in self.shape[1:])
-        return list(product(rows, columns))
+    def strips(self, layer: int) -> list[Box]:
+        """Boxes of the strips of a layer."""
+        depth, height, width = self.shape
+        z = layer * self.depth
+        stop = min(z + self.depth, depth)
+        return [Box((z, y, 0), (stop, min(y + self.rows, height), width)) for y in range(0, height, self.rows)]
 
 
-def plan_layers(shape: Shape, chunk_depth: int, channels: int, memory: int, name: str) -> Layers:
-    """Choose layers that fit in memory, and of whole chunks if that is possible.
+def plan_layers(shape: Shape, chunk: Shape, channels: int, *, memory: int, workers: int, name: str) -> Layers:
+    """Choose strips of whole chunks, and smaller ones, for which chunks are read again, if these do not fit in memory.
 
     Raises
     ------
     MemoryLimitError
-        Not even one section fits.
+        Not even one row fits.
     """
     depth, height, width = shape
-    # Two layers are in memory; beside them, four planes of labels, and what inflates chunks takes a quarter.
-    section = height * width
-    fit = (memory // 4 * 3 - 16 * section) // (2 * channels * section)
-    if fit < 1:
+    sections, rows = min(chunk[0], depth), min(chunk[1], height)
+    sections *= max(1, min(_LAYER_SECTIONS // sections, _STRIP_VOXELS // (sections * rows * width)))
+    rows *= max(1, _STRIP_VOXELS // (sections * rows * width))
+    # Half of the memory; a voxel being read lies in a chunk, in a box, and perhaps in runs with its value.
+    room = memory // (8 * channels)
+    if width > room:
         raise MemoryLimitError(
-            f"{name}: sections of {height} x {width} voxels do not fit in the memory limit of {memory:,} bytes; give "
-            f"at least {8 * (channels + 8) * section // 3 + 4:,} (memory=, --memory)"
+            f"{name}: rows of {width} voxels do not fit in the memory limit of {memory:,} bytes; give at least "
+            f"{8 * channels * width:,} (memory=, --memory)"
         )
-    fit = max(1, min(fit, depth, max(chunk_depth, _LAYER_VOXELS // section)))
-    if fit > chunk_depth:
-        fit -= fit % chunk_depth
-    return Layers(shape, fit, max(1, math.isqrt(_TILE_VOXELS // fit)))
+    if sections * rows * width > room:
+        rows = max(1, room // (sections * width))
+    sections, rows = min(sections, depth, max(1, room // (rows * width))), min(rows, height)
+    return Layers(shape, sections, rows, max(1, min(workers, room // (sections * rows * width))))
 
 
-@dataclass(frozen=True)
 class Source:
-    """Channels of one volume of probabilities, uint8.
+    """Channels of one volume of probabilities, uint8. Threads may read at the same time.
 
-    Attributes
+    Parameters
     ----------
     mask
         Channel 0.
@@ -103,38 +104,20 @@ class Source:
         Channel 1 where the method looks at it, or None.
     """
 
-    mask: Volume
-    contour: Volume | None
+    def __init__(self, mask: Volume, contour: Volume | None) -> None:
+        self.mask = mask
+        self.channels = 1 if contour is None else 2
+        self._readers = [ThreadReaders(volume) for volume in (mask, contour) if volume is not None]
 
-    @property
-    def channels(self) -> tuple[Volume, ...]:
-        """Those that are read."""
-        return (self.mask,) if self.contour is None else (self.mask, self.contour)
+    def read(self, box: Box) -> list[AnyArray]:
+        """Return the voxels of each channel in a box, valid until this thread's next call."""
+        # One kind of array, so that loops are compiled once.
+        return [np.require(reader.read(box), requirements=["C", "W"]) for reader in self._readers]
 
-    def read(self, start: int, stop: int, *, memory: int, workers: int) -> list[AnyArray]:
-        """Return some sections of each channel, (z, y, x)."""
-        parts = [SectionRange(channel, start, stop) for channel in self.channels]
-        copied = _Copied([np.empty(part.shape, np.uint8) for part in parts])
-        # Each thread copies what it inflated into its own boxes.
-        if len(parts) == 1:
-            stream_one(parts[0], lambda: copied, memory=memory, workers=workers)
-        else:
-            stream(parts[0], parts[1], lambda: copied, memory=memory, workers=workers)
-        return copied.arrays
-
-
-class _Copied:
-    """Puts the boxes of a pass together again."""
-
-    def __init__(self, arrays: list[AnyArray]) -> None:
-        self.arrays = arrays
-
-    def add(self, *blocks_and_box: Any) -> None:  # noqa: ANN401 - one block or two, then their box
-        """Copy the blocks of one box."""
-        *blocks, box = blocks_and_box
-        place: Box = box
-        for array, block in zip(self.arrays, blocks, strict=True):
-            array[place.slices] = block
+    def close(self) -> None:
+        """Close the files."""
+        for reader in self._readers:
+            reader.close()
 
 
 @contextmanager
@@ -147,10 +130,11 @@ def open_probability(probability: Any, method: Method) -> Iterator[Source]:  # n
         They are not bytes, or the number of channels is not that of the method.
     """
     volumes = open_image(probability)
-    try:
-        yield _checked(volumes, method)
-    finally:
-        volumes[0].close()
+    with ExitStack() as opened:
+        opened.callback(volumes[0].close)
+        source = _checked(volumes, method)
+        opened.callback(source.close)
+        yield source
 
 
 def _checked(volumes: tuple[Volume, ...], method: Method) -> Source:

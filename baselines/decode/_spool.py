@@ -66,7 +66,10 @@ class Spool:
         offset, kinds = place
         with self._plain_errors():
             self._file.seek(offset)
-            return [np.frombuffer(self._file.read(dtype.itemsize * count), dtype) for dtype, count in kinds]
+            arrays = [np.empty(count, dtype) for dtype, count in kinds]
+            for array in arrays:
+                self._file.readinto(array.data)
+            return arrays
 
     @contextmanager
     def _plain_errors(self) -> Iterator[None]:

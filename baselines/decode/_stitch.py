@@ -1,150 +1,70 @@
-"""Connected components of a volume, from those of its tiles."""
+"""Connected components of a volume, from those of its strips."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import dataclass
-from itertools import accumulate, product
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mitobench.errors import MissingExtraError
+from baselines.decode._runs import Runs, connected, unique_pairs
 
 if TYPE_CHECKING:
     from baselines.decode._methods import Connectivity
-    from mitobench.types import AnyArray, Int64, Shape
+    from mitobench.types import AnyArray, Box, Int64, Shape
 
-__all__ = ["Faces", "Stitcher", "components", "faces_of"]
+__all__ = ["Stitcher", "at_faces"]
 
 
-def components(mask: AnyArray, connectivity: Connectivity) -> tuple[AnyArray, int]:
-    """Return the connected components of a mask (z, y, x), numbered from 1, and how many there are.
+def at_faces(start: Int64, box: Box, shape: Shape) -> AnyArray:
+    """Tell which runs of a box of whole rows have neighbours outside of it, perhaps.
 
-    Raises
-    ------
-    MissingExtraError
-        The library for it is not installed.
+    Examples
+    --------
+    >>> from mitobench.types import Box
+    >>> at_faces(np.arange(60, 120, 5), Box((3, 0, 0), (6, 4, 5)), (9, 4, 5)).nonzero()[0].tolist()
+    [0, 1, 2, 3, 4, 7, 8, 9, 10, 11]
     """
-    try:
-        import cc3d
-    except ImportError as error:
-        raise MissingExtraError(
-            "decoding needs connected-components-3d, which is not installed; run pip install 'mitobench[baselines]'"
-        ) from error
-    if sum(n > 1 for n in mask.shape) < 2:
-        # In a line 6 neighbours are all there are, and for 26 cc3d 4.1 plans too few labels there and fails.
-        connectivity = 6
-    labels, number = cc3d.connected_components(mask, connectivity=connectivity, return_N=True, binary_image=True)
-    return labels, int(number)
-
-
-@dataclass(frozen=True, eq=False)
-class Faces:
-    """What the neighbours of a tile have to know of its labels, which run from 1 to ``number``.
-
-    Attributes
-    ----------
-    number
-        0 if all of the tile is background.
-    place
-        Rows and columns of the tile.
-    sections, rows, columns
-        The first and the last of each: (y, x), (z, x) and (z, y).
-    """
-
-    number: int
-    place: tuple[slice, slice]
-    sections: tuple[AnyArray, AnyArray]
-    rows: tuple[AnyArray, AnyArray]
-    columns: tuple[AnyArray, AnyArray]
-
-
-def faces_of(labels: AnyArray, number: int, place: tuple[slice, slice]) -> Faces:
-    """Copy the faces of a tile, (z, y, x)."""
-    pairs = ((np.take(labels, 0, axis), np.take(labels, -1, axis)) for axis in range(3))
-    return Faces(number, place, *pairs)
+    row = start // shape[2]
+    section, row = np.divmod(row, shape[1])
+    (z0, y0, _), (z1, y1, _) = box
+    found: AnyArray = (section == z0) | (section == z1 - 1) | (row == y0) | (row == y1 - 1)
+    return found
 
 
 class Stitcher:
-    """Takes in the faces of tiles, layer by layer, and knows in the end which labels belong together.
-
-    Labels of tiles become those of the volume by adding an offset.
+    """Takes in the faces of strips, layer by layer, and knows in the end which of their pieces belong together.
 
     Parameters
     ----------
+    shape
+        Of the volume.
     connectivity
         Neighbours of a voxel.
     """
 
-    _PATCH = 256
-    """Edge of the parts of planes that are looked at, unless they are empty."""
-
-    def __init__(self, connectivity: Connectivity) -> None:
+    def __init__(self, shape: Shape, connectivity: Connectivity) -> None:
+        self._shape = shape
         self._connectivity: Connectivity = connectivity
-        self._last: AnyArray | None = None
-        self._pairs: list[Int64] = []
-        self.number = 0
+        self._last = Runs.joined([])
+        self._pairs = [np.empty((0, 2), np.int64)]
 
-    def add(self, tiles: list[Faces], shape: Shape) -> list[int]:
-        """Take in the tiles of one layer of this shape, those without labels may be left out; return their offsets."""
-        *offsets, self.number = accumulate((tile.number for tile in tiles), initial=self.number)
-        depth, height, width = shape
-        first, last = (np.zeros((height, width), np.uint32) for _ in range(2))
-        # Planes go through the whole layer, so that corners of tiles are inside of them.
-        rows: dict[int, AnyArray] = defaultdict(lambda: np.zeros((2, depth, width), np.uint32))
-        columns: dict[int, AnyArray] = defaultdict(lambda: np.zeros((2, depth, height), np.uint32))
-        for tile, offset in zip(tiles, offsets, strict=True):
-            y, x = tile.place
-            moved = [_moved(face, offset) for face in (*tile.sections, *tile.rows, *tile.columns)]
-            first[y, x], last[y, x] = moved[:2]
-            rows[y.start][1][:, x], rows[y.stop][0][:, x] = moved[2:4]
-            columns[x.start][1][:, y], columns[x.stop][0][:, y] = moved[4:]
-        for before, after in (*rows.values(), *columns.values()):
-            self._touch(before, after)
-        if self._last is not None:
-            self._touch(self._last, first)
-        self._last = last
-        return offsets
+    def add(self, faces: list[Runs], stop: int) -> None:
+        """Take in the runs at the faces of one layer, which ends before section ``stop``, labelled by their pieces."""
+        runs = Runs.joined([self._last, *faces])
+        runs = runs[np.argsort(runs.start, kind="stable")]
+        joined, _ = connected(runs.start, runs.length, self._shape, self._connectivity)
+        order = np.argsort(joined, kind="stable")
+        joined, piece = joined[order], runs.label[order]
+        links = (joined[1:] == joined[:-1]) & (piece[1:] != piece[:-1])
+        self._pairs.append(unique_pairs(piece[:-1][links], piece[1:][links]))
+        self._last = runs[runs.start >= (stop - 1) * self._shape[1] * self._shape[2]]
 
-    def finish(self) -> tuple[Int64, int]:
-        """Return the component of each label, from 1 by its lowest label, with 0 for 0; and how many there are."""
+    def finish(self, number: int) -> tuple[Int64, int]:
+        """Return the component of each piece, from 1 by its lowest piece, with 0 for 0; and how many there are."""
         from scipy.sparse import coo_array
         from scipy.sparse.csgraph import connected_components
 
-        a, b = np.concatenate([np.empty((0, 2), np.int64), *self._pairs]).T
-        graph = coo_array((np.ones(len(a), np.bool_), (a, b)), shape=(self.number + 1, self.number + 1))
-        number, component = connected_components(graph, directed=False)
-        return component.astype(np.int64), int(number) - 1
-
-    def _touch(self, a: AnyArray, b: AnyArray) -> None:
-        """Note which labels of two adjacent planes are connected, patch by patch.
-
-        Patches overlap by the reach of a voxel.
-        """
-        edge = self._PATCH
-        for i, j in product(range(0, a.shape[0], edge), range(0, a.shape[1], edge)):
-            patch = slice(i, i + edge + 1), slice(j, j + edge + 1)
-            if a[patch].any() and b[patch].any():
-                self._pairs.append(_connected(np.stack([a[patch], b[patch]]), self._connectivity))
-
-
-def _connected(planes: AnyArray, connectivity: Connectivity) -> Int64:
-    """Return pairs of labels, (n, 2), that link those connected in two planes.
-
-    Two planes are a volume of their own, and what is connected there is connected in the whole.
-    """
-    joined, _ = components(planes != 0, connectivity)
-    label, whole = planes.reshape(-1), joined.reshape(-1)
-    changes = np.append(True, (label[1:] != label[:-1]) | (whole[1:] != whole[:-1])) & (label != 0)
-    keys = np.unique(whole[changes].astype(np.uint64) << np.uint64(32) | label[changes])
-    whole, label = (keys >> np.uint64(32)).astype(np.int64), (keys & np.uint64(2**32 - 1)).astype(np.int64)
-    same = whole[1:] == whole[:-1]
-    return np.stack([label[:-1][same], label[1:][same]], axis=1)
-
-
-def _moved(labels: AnyArray, offset: int) -> AnyArray:
-    """Add an offset to all labels but 0."""
-    moved = labels.astype(np.uint32)
-    np.add(moved, np.uint32(offset), out=moved, where=moved > 0)
-    return moved
+        a, b = np.concatenate(self._pairs).T
+        graph = coo_array((np.ones(len(a), np.bool_), (a, b)), shape=(number + 1, number + 1))
+        components, component = connected_components(graph, directed=False)
+        return component.astype(np.int64), int(components) - 1
