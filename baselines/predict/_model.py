@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from baselines.networks import channels_last
 from baselines.predict._heap import layers_from_heap
 from mitobench.errors import InvalidInputError, MemoryLimitError
 
@@ -160,10 +161,7 @@ def _prepared(network: Network) -> nn.Module:
     for module in list(copied.modules()):
         if isinstance(module, nn.Sequential):
             _fold_normalisations(module)
-    # A network of sections has weights of four axes, which know no channels_last_3d.
-    flat = all(weight.dim() < 5 for weight in copied.parameters())
-    layout = torch.channels_last if flat else torch.channels_last_3d
-    return copied.to(memory_format=layout)  # type: ignore[call-overload,no-any-return]
+    return copied.to(memory_format=channels_last(network))  # type: ignore[call-overload,no-any-return]
 
 
 def _fold_normalisations(layers: nn.Sequential) -> None:
