@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from baselines.decode._kernels import cut_runs, flood, link_runs, move_values, paint
+from baselines.decode._kernels import cut_runs, link_runs, move_values, paint
 from baselines.decode._runs import Runs, positions, steps_of, taken
 from baselines.decode._scan import load
+from baselines.decode._watershed import flood
 from mitobench.errors import MemoryLimitError
 from mitobench.types import Box
 

@@ -11,18 +11,12 @@ from numba import njit
 if TYPE_CHECKING:
     from mitobench.types import AnyArray, Int64
 
-__all__ = ["cut_runs", "find_runs", "flood", "join_runs", "link_runs", "move_values", "paint"]
+__all__ = ["compiled", "cut_runs", "find_runs", "join_pairs", "join_runs", "link_runs", "move_values", "paint"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_AGE_BITS = 40
-"""A key of the heap is the depth below the highest value, and in the bits behind it the age."""
 
-_NEVER = np.iinfo(np.int64).max
-"""A key above all others."""
-
-
-def _compiled(function: F) -> F:
+def compiled(function: F) -> F:
     """Compile on the first call, without the GIL; keep the result where there is a folder for it."""
     try:
         return cast("F", njit(nogil=True, cache=True)(function))
@@ -31,7 +25,7 @@ def _compiled(function: F) -> F:
         return cast("F", njit(nogil=True)(function))
 
 
-@_compiled
+@compiled
 def _mark(mask: AnyArray, contour: AnyArray, bytes_: AnyArray, kinds: AnyArray, ends: AnyArray) -> None:
     """Tell the kind of each voxel of a row, and where it changes. Loops this plain are compiled to vector code."""
     above, seed_above, seed_below = bytes_[0], bytes_[1], bytes_[2]
@@ -42,7 +36,7 @@ def _mark(mask: AnyArray, contour: AnyArray, bytes_: AnyArray, kinds: AnyArray, 
         ends[x] = kinds[x] != kinds[x + 1]
 
 
-@_compiled
+@compiled
 def find_runs(
     mask: AnyArray, contour: AnyArray, bytes_: AnyArray, starts: AnyArray, stops: AnyArray, kinds: AnyArray
 ) -> int:
@@ -83,7 +77,7 @@ def find_runs(
     return used
 
 
-@_compiled
+@compiled
 def move_values(source: AnyArray, source_at: Int64, target: AnyArray, target_at: Int64, lengths: Int64) -> Int64:
     """Copy runs of values to their places in another array; return the sum of each."""
     sums = np.zeros(lengths.size, np.int64)
@@ -97,17 +91,17 @@ def move_values(source: AnyArray, source_at: Int64, target: AnyArray, target_at:
     return sums
 
 
-@_compiled
-def _root(parent: Int64, run: int) -> int:
-    while parent[run] != run:
-        parent[run] = parent[parent[run]]
-        run = parent[run]
-    return run
+@compiled
+def _root(parent: Int64, one: int) -> int:
+    while parent[one] != one:
+        parent[one] = parent[parent[one]]
+        one = parent[one]
+    return one
 
 
-@_compiled
+@compiled
 def _unite(parent: Int64, a: int, b: int) -> None:
-    """Join two sets; the first run of a set stands for it."""
+    """Join two sets; the first member of a set stands for it."""
     a, b = _root(parent, a), _root(parent, b)
     if a < b:
         parent[b] = a
@@ -115,7 +109,7 @@ def _unite(parent: Int64, a: int, b: int) -> None:
         parent[a] = b
 
 
-@_compiled
+@compiled
 def join_runs(starts: Int64, stops: Int64, steps: Int64, reaches: Int64) -> tuple[Int64, int]:
     """Find which runs are connected.
 
@@ -149,17 +143,32 @@ def join_runs(starts: Int64, stops: Int64, steps: Int64, reaches: Int64) -> tupl
             while starts[other] < high:
                 _unite(parent, other, run)
                 other += 1
-    labels, number = np.zeros(starts.size, np.int64), 0
-    for run in range(starts.size):
-        if parent[run] == run:
+    return _numbered(parent)
+
+
+@compiled
+def join_pairs(pairs: Int64, number: int) -> tuple[Int64, int]:
+    """Find which of the things from 0 to number - 1 the pairs (n, 2) connect; return as `join_runs` does."""
+    parent = np.arange(number)
+    for pair in pairs:
+        _unite(parent, pair[0], pair[1])
+    return _numbered(parent)
+
+
+@compiled
+def _numbered(parent: Int64) -> tuple[Int64, int]:
+    """Give each set a number, in the order of their first members."""
+    labels, number = np.zeros(parent.size, np.int64), 0
+    for one in range(parent.size):
+        if parent[one] == one:
             number += 1
-            labels[run] = number
+            labels[one] = number
         else:
-            labels[run] = labels[_root(parent, run)]
+            labels[one] = labels[_root(parent, one)]
     return labels, number
 
 
-@_compiled
+@compiled
 def link_runs(starts: Int64, lengths: Int64, places: Int64, step: int, links: AnyArray, before: int) -> None:
     """Note the neighbours that the voxels of a component have one step away.
 
@@ -193,87 +202,7 @@ def link_runs(starts: Int64, lengths: Int64, places: Int64, step: int, links: An
             other += 1
 
 
-@_compiled
-def flood(values: AnyArray, labels: AnyArray, links: AnyArray, voxels: int) -> None:
-    """Flood a component from its seeds, the highest values first, and of equal ones those that were reached first.
-
-    Seed voxels of one value are of one age, so that among them the heap decides. It is a plain binary heap, filled in
-    raster order: then they come out as in scikit-image.
-
-    Parameters
-    ----------
-    values
-        uint8, in the order of the raster, with a place that is no voxel between any two that are not neighbours.
-    labels
-        Integers: 0 for no voxel, 1 where the flood may go, and seeds from 2 on. In the end the label of every voxel
-        that a seed reaches.
-    links
-        (places, 4), neighbours along -z, +z, -y, +y; those along x lie beside the voxel.
-    voxels
-        How many there are.
-    """
-    keys, places = np.empty(voxels, np.int64), np.empty(voxels, links.dtype)
-    others = np.empty(6, np.int64)
-    size = 0
-    for place in range(labels.size):
-        if labels[place] > 1:
-            # Most voxels of a seed lie inside of it: they are in the heap only for the order of the others.
-            edge = labels[place - 1] == 1 or labels[place + 1] == 1
-            for other in links[place]:
-                edge |= labels[other] == 1
-            _push(keys, places, size, 255 - int(values[place]) << _AGE_BITS, place if edge else 0)
-            size += 1
-    age = 0
-    while size > 0:
-        depth, place = int(keys[0]) >> _AGE_BITS, int(places[0])
-        size -= 1
-        _sink(keys, places, size)
-        if place == 0:
-            continue
-        # In the order of their raster, as in scikit-image.
-        others[0], others[1], others[2] = links[place, 0], links[place, 2], place - 1
-        others[3], others[4], others[5] = place + 1, links[place, 3], links[place, 1]
-        for other in others:
-            if labels[other] == 1:
-                labels[other] = labels[place]
-                age += 1
-                # Behind a ridge the water stands as high as the ridge.
-                level = max(depth, 255 - int(values[other]))
-                _push(keys, places, size, (level << _AGE_BITS) + age, int(other))
-                size += 1
-
-
-@_compiled
-def _push(keys: Int64, places: AnyArray, size: int, key: int, place: int) -> None:
-    """Add an entry to a heap of this size."""
-    at = size
-    while at > 0:
-        parent = (at - 1) >> 1
-        if key >= keys[parent]:
-            break
-        keys[at], places[at] = keys[parent], places[parent]
-        at = parent
-    keys[at], places[at] = key, place
-
-
-@_compiled
-def _sink(keys: Int64, places: AnyArray, size: int) -> None:
-    """Let the entry behind a heap of this size take the place of the first one, and sink to where it belongs."""
-    key, place = keys[size], places[size]
-    # So that the last entry need not be asked whether it has a sibling.
-    keys[size] = _NEVER
-    at, below = 0, 1
-    while below < size:
-        # Of two equal entries below, the first one rises. An addition, as a branch would often be predicted wrongly.
-        below += keys[below + 1] < keys[below]
-        if keys[below] >= key:
-            break
-        keys[at], places[at] = keys[below], places[below]
-        at, below = below, 2 * below + 1
-    keys[at], places[at] = key, place
-
-
-@_compiled
+@compiled
 def cut_runs(values: AnyArray, labels: AnyArray, places: Int64, lengths: Int64) -> tuple[Int64, Int64, Int64, Int64]:
     """Cut runs where the labels of their voxels change.
 
@@ -300,7 +229,7 @@ def cut_runs(values: AnyArray, labels: AnyArray, places: Int64, lengths: Int64) 
     return runs, offsets, voxels, totals
 
 
-@_compiled
+@compiled
 def paint(target: AnyArray, starts: Int64, lengths: AnyArray, labels: AnyArray, values: AnyArray) -> None:
     """Fill runs of a flat array, as far as they lie inside, each with the value of its label unless that is 0."""
     for run in range(starts.size):

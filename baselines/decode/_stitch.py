@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from baselines.decode._kernels import join_pairs
 from baselines.decode._runs import Runs, connected, unique_pairs
 
 if TYPE_CHECKING:
@@ -61,10 +62,5 @@ class Stitcher:
 
     def finish(self, number: int) -> tuple[Int64, int]:
         """Return the component of each piece, from 1 by its lowest piece, with 0 for 0; and how many there are."""
-        from scipy.sparse import coo_array
-        from scipy.sparse.csgraph import connected_components
-
-        a, b = np.concatenate(self._pairs).T
-        graph = coo_array((np.ones(len(a), np.bool_), (a, b)), shape=(number + 1, number + 1))
-        components, component = connected_components(graph, directed=False)
-        return component.astype(np.int64), int(components) - 1
+        component, components = join_pairs(np.concatenate(self._pairs), number + 1)
+        return component - 1, int(components) - 1
